@@ -1,0 +1,106 @@
+#pragma once
+// link: one connection over a byte stream. What Unix sockets and TCP share, and what other byte
+// streams implement.
+//
+// Nothing here waits: reads and writes do what is possible at once and say how it went. The owner
+// tries first and waits for readiness of fd() only after would_block. Descriptors are
+// non-blocking and close-on-exec, and no call raises SIGPIPE.
+//
+// One thread may read while another one writes; shutdown() may be called from any thread while
+// the link lives. Everything else is for one thread at a time.
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/segment.hpp"
+#include "base/unique_fd.hpp"
+#include "tenon/result.hpp"
+#include "transport/endpoint.hpp"
+
+namespace tenon::inline v0::transport {
+
+enum class io_state : std::uint8_t {
+    ok,           ///< `n` bytes were moved; more than none unless none were asked for
+    would_block,  ///< nothing was moved; wait for readiness and try again
+    closed,       ///< the peer has ended the stream in order; nothing more will come or go
+    failed,       ///< the connection is lost; `error` says why, as an errno
+};
+
+struct io_result {
+    io_state state = io_state::ok;
+    std::size_t n = 0;
+    int error = 0;
+};
+
+/// Who is at the other end, as the kernel tells it.
+struct peer_identity {
+    scheme kind = scheme::inproc;
+    bool has_credentials = false;  ///< pid, uid and gid are the peer's (Unix sockets)
+    pid_t pid = -1;
+    uid_t uid = static_cast<uid_t>(-1);
+    gid_t gid = static_cast<gid_t>(-1);
+    std::string address;     ///< TCP: the numeric address, an IPv4 one always in its IPv4 form
+    std::uint16_t port = 0;  ///< TCP
+};
+
+/// For logs: "tcp://10.0.0.7:40312", "unix (pid 812, uid 1000)".
+std::string to_string(const peer_identity& peer);
+
+class link {
+public:
+    /// Most segments that one write() looks at.
+    static constexpr std::size_t max_segments = 64;
+
+    virtual ~link() = default;
+    link(const link&) = delete;
+    link& operator=(const link&) = delete;
+
+    /// For waiting only: readable when read() can go on, writable when write() can, or when the
+    /// connection attempt has been decided.
+    int fd() const noexcept { return fd_.get(); }
+    const peer_identity& peer() const noexcept { return peer_; }
+
+    /// One read into `into`. A count below its size does not mean that nothing is left.
+    virtual io_result read(std::span<std::byte> into) noexcept = 0;
+
+    /// One write of the first max_segments segments; may take less than was offered, even the
+    /// front part of a segment.
+    virtual io_result write(std::span<const base::segment> segments) noexcept = 0;
+
+    /// `ok` once the connection is up, `would_block` while it is being made (wait until fd() is
+    /// writable), `failed` if it could not be made. Fills peer(). Needed on links from open_link
+    /// before the first read or write.
+    virtual io_result finish_connect() noexcept = 0;
+
+    /// Tells the peer that nothing more will be written; reading goes on. Close after the peer's
+    /// end has been read, so that it gets what was written last.
+    virtual void finish_writes() noexcept = 0;
+
+    /// Ends both directions at once; a thread that waits for readiness wakes up. The descriptor
+    /// stays open until destruction.
+    virtual void shutdown() noexcept = 0;
+
+protected:
+    link(base::unique_fd fd, peer_identity peer) noexcept
+        : fd_(std::move(fd)), peer_(std::move(peer)) {}
+
+    base::unique_fd fd_;
+    peer_identity peer_;
+};
+
+/// Starts a connection to a Unix or a numeric TCP endpoint (names go through resolve() first) and
+/// never waits. The result may still be connecting: see link::finish_connect. Not thread-bound.
+/// Errors: `unavailable` if nobody listens there, `denied` without permission, `overloaded` if
+/// the listener's queue is full or this process has no descriptor left, `invalid` for endpoints
+/// that cannot be dialled. All of them say may_have_run() == false.
+result<std::unique_ptr<link>> open_link(const endpoint& to);
+
+/// The error for a connection attempt to `to` that ended with errno `error`.
+tenon::error connect_error(const endpoint& to, int error);
+
+}  // namespace tenon::inline v0::transport
