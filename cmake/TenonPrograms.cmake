@@ -1,0 +1,49 @@
+# The tenon program, the examples and the bench program. All of them run from the build tree.
+
+file(GLOB app_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/app/*.cpp)
+list(FILTER app_sources EXCLUDE REGEX "_test\\.cpp$")
+if(app_sources)
+    find_package(CLI11 REQUIRED)
+    add_executable(tenon_program ${app_sources})
+    set_target_properties(tenon_program PROPERTIES
+        OUTPUT_NAME tenon
+        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
+        INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+    target_include_directories(tenon_program PRIVATE ${PROJECT_SOURCE_DIR}/app)
+    target_link_libraries(tenon_program PRIVATE tenon tenon_settings CLI11::CLI11 fmt::fmt)
+endif()
+
+# examples/NAME.cpp and examples/topic/NAME.cpp become examples/NAME; in a numbered folder
+# examples/NN_topic/main.cpp becomes NN_topic, any other file NN_topic_FILE.
+set(tenon_example_targets)
+if(TENON_EXAMPLES)
+    file(GLOB example_sources CONFIGURE_DEPENDS
+        ${PROJECT_SOURCE_DIR}/examples/*.cpp ${PROJECT_SOURCE_DIR}/examples/*/*.cpp)
+    foreach(source IN LISTS example_sources)
+        cmake_path(GET source STEM name)
+        cmake_path(GET source PARENT_PATH folder)
+        cmake_path(GET folder FILENAME folder)
+        if(name STREQUAL main)
+            set(name ${folder})
+        elseif(folder MATCHES "^[0-9]" AND NOT name MATCHES "^[0-9]")
+            set(name ${folder}_${name})
+        endif()
+        add_executable(example_${name} ${source})
+        set_target_properties(example_${name} PROPERTIES
+            OUTPUT_NAME ${name}
+            RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)
+        target_link_libraries(example_${name} PRIVATE tenon tenon_settings)
+        list(APPEND tenon_example_targets example_${name})
+    endforeach()
+endif()
+
+if(TENON_BENCH)
+    file(GLOB bench_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cpp)
+    if(bench_sources)
+        add_executable(tenon_bench ${bench_sources})
+        set_target_properties(tenon_bench PROPERTIES
+            RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+        target_include_directories(tenon_bench PRIVATE ${PROJECT_SOURCE_DIR}/bench)
+        target_link_libraries(tenon_bench PRIVATE tenon tenon_settings fmt::fmt)
+    endif()
+endif()
