@@ -1,0 +1,202 @@
+#pragma once
+// session: the RSocket 1.0 state machine of one connection, without I/O and without a clock.
+//
+// Frames go in through receive(), which returns at most one event; frames to send collect in
+// out(). After SETUP both roles do the same: each may send requests and answer the other's. A
+// session never calls back. Not thread-safe: the connection locks around every call; parse_frame()
+// is done outside the lock. Views in an event point into the frame given to receive(), or into
+// event::storage. No allocation in steady state. Protocol, limits and answers: docs/wire.md.
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/buffer.hpp"
+#include "tenon/error.hpp"
+#include "tenon/result.hpp"
+#include "wire/frame.hpp"
+#include "wire/output.hpp"
+#include "wire/stream_table.hpp"
+
+namespace tenon::inline v0::wire {
+
+using time_point = std::chrono::steady_clock::time_point;
+using std::chrono::milliseconds;
+
+enum class role : std::uint8_t { client, server };
+
+/// One stream, and not a later one with the same id. Calls with a stale one do nothing.
+struct stream_ref {
+    std::uint32_t id = 0;
+    std::uint32_t use = 0;
+    friend bool operator==(const stream_ref&, const stream_ref&) = default;
+};
+
+struct session_options {
+    framing output_framing = framing::stream;
+    std::size_t message_limit = 64 << 20;     ///< of one reassembled message, metadata included
+    std::size_t reassembly_limit = 64 << 20;  ///< of all unfinished messages together
+    std::size_t max_requests = 1024;          ///< of the peer, in flight at once
+    milliseconds setup_timeout{5'000};        ///< server: from the start to SETUP
+    milliseconds fragment_timeout{30'000};    ///< between two fragments of a message
+    milliseconds keepalive_interval{20'000};  ///< client: sent in SETUP, at least 1 ms
+    milliseconds max_lifetime{90'000};        ///< client: sent in SETUP; silence ends the session
+    milliseconds min_lifetime{30'000};        ///< server: shortest silence that ends the session
+};
+
+enum class event_kind : std::uint8_t {
+    none,
+    setup,          ///< server: the client's SETUP was accepted; read it with setup_of(frame)
+    request,        ///< the peer asks; answer with respond/send/fail, or attach() and do so later
+    payload,        ///< a value (next), the end of the peer's direction (complete), or both
+    failed,         ///< the stream has ended with an error: code, and the error data in `data`
+    cancel,         ///< the peer does not want (more of) our answer; see `ended`
+    credit,         ///< the peer grants more messages: n is what it added
+    metadata_push,  ///< metadata for the connection
+    extension,      ///< an EXT frame; code is the extended type
+    lease,          ///< the peer's LEASE, already applied
+    keepalive,      ///< a KEEPALIVE came (and was answered if that was asked for)
+    closing,        ///< CONNECTION_CLOSE: finish open streams; new requests are refused
+    closed,         ///< the session is over: flush out(), take orphan()s, close the transport
+};
+
+struct event {
+    event_kind kind = event_kind::none;
+    request_kind request = request_kind::response;  ///< of the stream
+    bool own = false;            ///< the stream was requested by this side
+    bool next = false;           ///< payload: holds a value
+    bool complete = false;       ///< payload: the peer's direction has ended;
+                                 ///< request: a channel whose peer sends no more values
+    bool ended = false;          ///< the stream is gone; `user` is given back
+    bool has_metadata = false;
+    bool may_have_run = true;    ///< failed: false if the peer surely did not run the request
+    std::uint32_t n = 0;         ///< request: initial credit; credit: added
+    std::uint32_t code = 0;      ///< failed, closed: error code on the wire; extension: type
+    stream_ref stream;
+    void* user = nullptr;
+    bytes_view metadata;
+    bytes_view data;             ///< failed, closed: the error data, or a text by this side
+    base::byte_buffer storage;   ///< holds metadata and data of a reassembled message, else empty
+    bool local = false;          ///< failed, closed: found by this side, not told by the peer
+};
+
+enum class send_result : std::uint8_t {
+    sent,
+    no_credit,  ///< nothing was sent
+    gone,       ///< the stream, or our direction of it, has ended
+};
+
+class session {
+public:
+    session(role r, const session_options& options, time_point now);
+
+    // Sending. Metadata is at most max_metadata_size and is copied.
+
+    /// Client, first of all calls: appends SETUP. MIME types are at most 255 bytes; all together
+    /// must stay within max_setup_size, else `invalid`.
+    result<void> setup(std::string_view metadata_mime, std::string_view data_mime,
+                       bytes_view metadata = {}, bytes_view data = {});
+
+    /// Opens a stream. `initial_n` (1 to max_n) counts for stream and channel only; `complete`
+    /// for a channel means that no further value follows. Errors: `invalid` (before SETUP, n,
+    /// sizes), `unavailable` (closed, closing, or no lease), both surely not run.
+    result<stream_ref> request(request_kind kind, bytes_view metadata, outgoing data, void* user,
+                               std::uint32_t initial_n = 1, bool complete = false);
+
+    /// The answer to a request/response.
+    void respond(stream_ref stream, outgoing data, bytes_view metadata = {});
+
+    /// One value on a stream (as responder) or a channel (either side); uses one credit.
+    send_result send(stream_ref stream, outgoing data, bytes_view metadata = {},
+                     bool complete = false);
+
+    /// Ends our direction without a value.
+    void complete(stream_ref stream, bytes_view metadata = {});
+
+    /// Ends the stream with an error. `code` as on the wire, `data` as given (at most 64 KiB is
+    /// sent).
+    void fail(stream_ref stream, std::uint32_t code, bytes_view data);
+    void fail(stream_ref stream, errc code, bytes_view data);
+
+    /// Gives up a stream of our own: drops what was not sent, tells the peer what was. On a
+    /// peer's channel: takes no more of its values, and says nothing.
+    void cancel(stream_ref stream);
+
+    /// Grants the peer n more messages; sums above max_n mean without end.
+    void request_n(stream_ref stream, std::uint32_t n);
+
+    void push_metadata(bytes_view metadata);
+
+    /// An EXT frame; stream {} is the connection. `may_ignore` sets the I flag.
+    void extension(stream_ref stream, std::uint32_t type, bool may_ignore, bytes_view metadata,
+                   bytes_view data);
+
+    /// Ends the session: appends ERROR on stream 0. Nothing is received or sent after it.
+    void close(std::uint32_t code, std::string_view message);
+
+    /// The transport is gone: like close() without a frame.
+    void lost() noexcept { closed_ = true; }
+
+    /// From now on the peer's new requests are answered with REJECTED.
+    void refuse_requests() noexcept { refusing_ = true; }
+
+    // Streams.
+
+    /// Replaces the user pointer of a stream.
+    void attach(stream_ref stream, void* user) noexcept;
+    /// The user pointer, null if the stream is gone.
+    void* user(stream_ref stream) noexcept;
+    /// How many values may be sent now; max_n is without end.
+    std::uint32_t credit(stream_ref stream) noexcept;
+    /// Ends a stream without a frame.
+    void forget(stream_ref stream) noexcept;
+    /// Open streams of our own and of the peer.
+    std::size_t own_streams() const noexcept { return own_.size(); }
+    std::size_t peer_streams() const noexcept { return peer_.size(); }
+
+    /// After the end: takes the streams out one by one, as `failed` (our own) and `cancel` (the
+    /// peer's) with `ended`; `none` when there are no more.
+    event orphan();
+
+    // Receiving.
+
+    event receive(const frame& f, time_point now);
+    /// For bytes that parse_frame() or frame_reader refused: answers and closes.
+    event reject(std::string_view message);
+    /// Streams whose message stays unfinished too long, one by one; `none` if there are no more.
+    event expire(time_point now);
+
+    // Time.
+
+    /// Sends KEEPALIVE when due; returns `closed` when the peer was silent for too long or did
+    /// not send SETUP in time. Call at next_deadline(), at other times it does nothing.
+    event tick(time_point now);
+    /// time_point::max() if there is none. May be earlier than needed, never later.
+    time_point next_deadline() const noexcept;
+
+    output_queue& out() noexcept { return out_; }
+    const output_queue& out() const noexcept { return out_; }
+    bool closed() const noexcept { return closed_; }
+    /// SETUP has been sent or accepted.
+    bool established() const noexcept { return established_; }
+
+    /// For tests: the next stream id of our own.
+    void start_ids_at(std::uint32_t id) noexcept { ids_.start_at(id); }
+    /// Gives memory back that an idle session does not need.
+    void release_if_idle() noexcept;
+
+private:
+    stream_table own_;   // requested by this side
+    stream_table peer_;  // requested by the peer
+    stream_ids ids_;
+    output_queue out_;
+    session_options options_;
+    role role_;
+    bool established_ = false;
+    bool closed_ = false;
+    bool closing_ = false;
+    bool refusing_ = false;
+};
+
+}  // namespace tenon::inline v0::wire
