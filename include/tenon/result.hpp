@@ -22,12 +22,10 @@ public:
     result(tenon::error e) noexcept : ok_(false) { ::new (&error_) tenon::error(std::move(e)); }
 
     template <class U = T>
-        requires(std::is_constructible_v<T, U &&> &&
+        requires(std::is_constructible_v<T, U&&> &&
                  !std::is_same_v<std::remove_cvref_t<U>, result> &&
                  !std::is_same_v<std::remove_cvref_t<U>, tenon::error>)
-    result(U&& v) : ok_(true) {
-        ::new (&value_) T(std::forward<U>(v));
-    }
+    result(U&& v) : ok_(true) { ::new (&value_) T(std::forward<U>(v)); }
 
     result(const result& o) : ok_(o.ok_) {
         if (ok_) ::new (&value_) T(o.value_);
@@ -106,8 +104,8 @@ private:
 }  // namespace tenon::inline v0
 
 /// Ends the enclosing function with the error of `expr`, if it has one.
-#define TENON_TRY(expr)                                                  \
-    do {                                                                 \
-        if (auto tenon_try_result_ = (expr); !tenon_try_result_)         \
-            return std::move(tenon_try_result_).error();                 \
+#define TENON_TRY(expr)                                          \
+    do {                                                         \
+        if (auto tenon_try_result_ = (expr); !tenon_try_result_) \
+            return std::move(tenon_try_result_).error();         \
     } while (false)

@@ -94,7 +94,9 @@ std::string_view error::origin() const noexcept {
 std::optional<std::chrono::milliseconds> error::retry_after() const noexcept {
     return text_ ? text_->retry_after : std::nullopt;
 }
-bytes_view error::details() const noexcept { return text_ ? bytes_view(text_->details) : bytes_view(); }
+bytes_view error::details() const noexcept {
+    return text_ ? bytes_view(text_->details) : bytes_view();
+}
 
 error& error::set_name(std::string name) { return own().name = std::move(name), *this; }
 error& error::set_origin(std::string origin) { return own().origin = std::move(origin), *this; }
