@@ -8,28 +8,26 @@ export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
 jobs() { nproc; }
 logs=build/logs
-passed=0
-failed=0
 
-# step NAME COMMAND…: runs it with its output in build/logs/NAME.log and prints one line. A failure
-# shows the end of the log, is counted, and is this function's result.
+log_of() { echo "$logs/${1//[^A-Za-z0-9._-]/_}.log"; }
+
+# step NAME COMMAND…: runs it with its output in log_of NAME and prints one line. A failure also
+# shows the end of the log and is this function's result.
 step() {
     local name=$1 log start status=0
     shift
-    log=$logs/${name//[^A-Za-z0-9._-]/_}.log
+    log=$(log_of "$name")
     mkdir -p "$logs"
     printf '%-36s ' "$name"
     start=$SECONDS
     "$@" </dev/null >"$log" 2>&1 || status=$?
     if [ $status -eq 0 ]; then
         printf 'ok     %4d s\n' $((SECONDS - start))
-        passed=$((passed + 1))
         return 0
     fi
     printf 'FAILED %4d s\n' $((SECONDS - start))
     tail -n 40 "$log" | sed 's/^/    /'
     echo "    (all of it: $log)"
-    failed=$((failed + 1))
     return 1
 }
 

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The quick checks of the tree, then clang-tidy over the library and the programs.
+#   ./dev lint
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tools/lib.sh
+
+status=0
+step 'layers' tools/check_layers.py || status=1
+step 'sizes' tools/check_size.py || status=1
+step 'format' tools/check_format.sh || status=1
+step 'public headers' tools/check_headers.sh || status=1
+step 'clang-tidy' run-clang-tidy-14 -quiet -p build/release "$PWD/(src|app|examples)/" || status=1
+exit $status
