@@ -1,0 +1,52 @@
+#pragma once
+// The codecs as the layers above use them: typed objects and argument lists by shape, to and from
+// bytes, without an intermediate tree and without allocating but for what the objects hold.
+//
+// All functions are thread-safe. Encoders append; on failure the buffer is as it was. Decoders
+// take objects that are already constructed; on failure these are valid but hold anything.
+// Errors are `invalid` and name the path; `unsupported` where the codec cannot carry a type.
+
+#include <span>
+
+#include "base/buffer.hpp"
+#include "tenon/codec.hpp"
+
+namespace tenon::inline v0::coding {
+
+/// Views within the object (string_view, bytes_view) point into `in`, or into `arena` where the
+/// input has escapes or base64. The arena is cleared, and reserved once, only when that happens;
+/// without one such input is refused.
+result<void> encode_object(codec c, const shape& s, const void* object, base::byte_buffer& out);
+result<void> decode_object(codec c, const shape& s, void* object, bytes_view in,
+                           const decode_options& options, base::byte_buffer* arena = nullptr);
+
+/// One parameter of a method. Views in a decoded default point into `default_value`.
+struct parameter {
+    const char* name;
+    const shape* type;
+    bool optional = false;                      ///< may be missing; the object stays as it is
+    const tenon::value* default_value = nullptr;  ///< what a missing one becomes; may be null
+};
+
+/// Positional array of the given arguments, which may be fewer than the parameters. `raw`: the
+/// bytes of the one argument.
+result<void> encode_arguments(codec c, std::span<const parameter> parameters,
+                              std::span<const void* const> arguments, base::byte_buffer& out);
+
+/// An array is positional; a map is by name if every key is a parameter's name, otherwise the value
+/// of a one-parameter method; anything else is the value of a one-parameter method. Unknown,
+/// missing and doubled arguments are `invalid` and named. Parameters that are optional or of type
+/// std::optional, or have a default, may be missing. Without parameters: nothing, nil, [] or {}.
+result<void> decode_arguments(codec c, std::span<const parameter> parameters,
+                              std::span<void* const> arguments, bytes_view in,
+                              const decode_options& options, base::byte_buffer* arena = nullptr);
+
+/// From one codec's bytes to another's: JSON and MessagePack in both directions, anything to
+/// itself, and `raw` to a string or bytes. JSON numbers, strings and times stay what they are.
+result<void> transcode(codec from, bytes_view in, codec to, base::byte_buffer& out,
+                       const decode_options& options = {});
+
+result<void> encode_value(codec c, const value& v, base::byte_buffer& out);
+result<value> decode_value(codec c, bytes_view in, const decode_options& options = {});
+
+}  // namespace tenon::inline v0::coding
