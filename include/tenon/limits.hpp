@@ -1,0 +1,49 @@
+#pragma once
+// Every bound of the runtime in one place, with its default. docs/operate.md derives the worst-case
+// memory of a server from them.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace tenon::inline v0 {
+
+/// Sizes are in bytes. Extended only at the end.
+struct limits {
+    /// Nesting of a structured value.
+    std::uint32_t depth = 64;
+
+    /// Connections of one server, and of one user or remote address.
+    std::uint32_t connections = 16'384;
+    std::uint32_t connections_per_peer = 1'024;
+
+    /// A new connection must have said SETUP within this time.
+    std::chrono::milliseconds setup_time{5'000};
+    /// An unfinished frame or message is given up after this long without a byte.
+    std::chrono::milliseconds stall_time{30'000};
+
+    /// Calls in flight on one connection; more are refused as `overloaded`.
+    std::uint32_t calls_per_connection = 1'024;
+
+    /// Output a peer does not take: at this size the connection's input is no longer read …
+    std::size_t unsent = std::size_t(4) << 20;
+    /// … and after this time in that state the connection is closed.
+    std::chrono::milliseconds unsent_time{30'000};
+
+    /// One message, counted before anything is allocated for it.
+    std::size_t message = std::size_t(64) << 20;
+    /// Its metadata, and the SETUP frame.
+    std::size_t metadata = std::size_t(64) << 10;
+    std::size_t setup = std::size_t(64) << 10;
+    /// Messages being put together from fragments, per connection and per server.
+    std::size_t reassembly_per_connection = std::size_t(64) << 20;
+    std::size_t reassembly = std::size_t(512) << 20;
+
+    /// Calls that wait for a worker of the pool; more are refused as `overloaded`.
+    std::uint32_t pool_queue = 4'096;
+
+    /// Descriptors are exhausted: how long accepting pauses.
+    std::chrono::milliseconds accept_pause{100};
+};
+
+}  // namespace tenon::inline v0

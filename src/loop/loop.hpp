@@ -1,0 +1,287 @@
+#pragma once
+// The event loop: epoll, timers, an inbox for other threads, and the right to take it over.
+//
+// At any time one thread owns a loop. All of a loop's state is in the object and nothing is on the
+// owner's stack, so ownership can pass to another thread while user code runs ("take-over"):
+//
+//   * Library code runs on the owner, outside any bracket, and may touch the loop and everything
+//     that belongs to it (its pollables, timers, connections).
+//   * User code (handlers, continuations, callbacks) runs inside a bracket: enter() … leave().
+//     Inside it the loop may be taken over at any moment, so nothing of the loop may be touched;
+//     `claim` takes the ownership back for a moment, post() always works.
+//   * leave() returns false if the loop was taken over meanwhile. Then the caller returns
+//     turn::lost at once, all the way up to run(), and touches neither the loop nor anything of it.
+//
+// "Owner" below means: on the thread that owns the loop, outside a bracket (or inside a claim), or
+// while no thread runs the loop.
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "base/clock.hpp"
+#include "base/intrusive.hpp"
+#include "base/unique_fd.hpp"
+#include "loop/spin.hpp"
+#include "loop/timer_wheel.hpp"
+#include "tenon/result.hpp"
+
+struct epoll_event;
+
+namespace tenon::inline v0::loop {
+
+class crew;
+class monitor;
+
+/// How a step on the loop ended.
+enum class turn : std::uint8_t {
+    done,     ///< nothing more to do now; the object may be gone
+    nothing,  ///< as done, and there was nothing to do in the first place (a probe in vain)
+    again,    ///< has more work: call again behind the others
+    lost,     ///< the loop was taken over while user code ran; the caller must return it at once
+};
+
+using ready_flags = std::uint8_t;
+struct ready {
+    static constexpr ready_flags read = 1;      ///< bytes, a connection, or the end of input
+    static constexpr ready_flags write = 2;     ///< room for output
+    static constexpr ready_flags hang_up = 4;   ///< both directions closed, or an error
+    static constexpr ready_flags probe = 8;     ///< nobody said anything: try one read
+    static constexpr ready_flags resumed = 16;  ///< turn::again, make_ready() or a take-over
+};
+
+/// An object with a descriptor (or none) that the loop calls when there is something to do.
+/// Must be removed before it is destroyed and before its descriptor is closed.
+class pollable : public base::list_hook<> {
+public:
+    /// Owner. May remove and destroy any pollable, itself included (then it returns done or
+    /// nothing). Edge-triggered: read until would-block, or return `again`.
+    virtual turn on_ready(event_loop& loop, ready_flags flags) = 0;
+
+    /// Owner, on the thread that has just taken the loop over from user code which was called from
+    /// this object's on_ready(). That code still runs and may look at what it was given: detach it
+    /// (the receive buffer) here. on_ready() follows with ready::resumed.
+    virtual void on_taken_over(event_loop&) {}
+
+protected:
+    /// `probe`: on_ready(ready::probe) is cheap and returns turn::nothing when there is no input;
+    /// the loop then may poll this object in place of epoll while it spins.
+    explicit pollable(bool probe = false) noexcept : probe_(probe) {}
+    ~pollable() = default;
+
+private:
+    friend class event_loop;
+
+    int fd_ = -1;
+    ready_flags flags_ = 0;
+    const bool probe_;
+};
+
+/// Something to run once on the loop. One object is queued at most once at a time: queueing it
+/// again before it has begun to run does nothing. It must not be destroyed while it is posted.
+class work : public base::list_hook<> {
+public:
+    /// Owner. The object is free to be queued again or destroyed.
+    virtual turn run(event_loop& loop) = 0;
+
+    /// Posted and not yet begun. A hint unless the caller knows of all posters.
+    bool posted() const noexcept { return posted_.load(std::memory_order_relaxed); }
+
+protected:
+    work() noexcept = default;
+    ~work() = default;
+
+private:
+    friend class event_loop;
+
+    work* next_ = nullptr;  // in the inbox
+    std::atomic<bool> posted_{false};
+};
+
+/// Calls `(owner.*Member)(loop)`: work as a data member.
+template <auto Member>
+class member_work;
+template <class Owner, turn (Owner::*Member)(event_loop&)>
+class member_work<Member> final : public work {
+public:
+    explicit member_work(Owner& owner) noexcept : owner_(owner) {}
+    turn run(event_loop& loop) override { return (owner_.*Member)(loop); }
+
+private:
+    Owner& owner_;
+};
+
+/// Returned by enter(), given to leave().
+class [[nodiscard]] ticket {
+    friend class event_loop;
+    explicit ticket(std::uint64_t word) noexcept : word_(word) {}
+    std::uint64_t word_;
+};
+
+/// Counters since construction; read by any thread, exact only when the loop rests.
+struct loop_stats {
+    std::uint64_t turns = 0;      ///< passes that found something to do
+    std::uint64_t sleeps = 0;     ///< epoll_wait calls that were allowed to block
+    std::uint64_t takeovers = 0;  ///< times the ownership passed from user code
+};
+
+struct loop_options {
+    const base::time_source* time = nullptr;  ///< null: the machine's
+    const spin_policy* spin = nullptr;        ///< null: never spin
+    /// Ends a spin early when it returns true: something else on this machine wants the CPU.
+    /// Called on the owner, must be cheap.
+    bool (*busy_elsewhere)(void* context) = nullptr;
+    void* context = nullptr;
+};
+
+class event_loop {
+public:
+    enum class end : std::uint8_t { stopped, lost };
+
+    /// Throws failure(unavailable) if there are no descriptors left.
+    explicit event_loop(const loop_options& options = {});
+    event_loop(const event_loop&) = delete;
+    event_loop& operator=(const event_loop&) = delete;
+    /// No thread may run it. Posted work that did not run is forgotten.
+    ~event_loop();
+
+    // --- descriptors, timers, work: owner only, except post() and wake() ---
+
+    /// Watches `fd` for input, room for output and hang-up, edge-triggered, until remove().
+    /// The object is called once for what is ready already.
+    result<void> add(pollable& p, int fd);
+    /// Stops watching and forgets what was ready. Nothing if it was not added. Cancels make_ready.
+    void remove(pollable& p) noexcept;
+    /// Calls on_ready() with `flags` in the next round. Needs no add().
+    void make_ready(pollable& p, ready_flags flags = ready::resumed) noexcept;
+
+    /// Moves the timer if it is armed. A time in the past is due in the next round.
+    void arm(timer& t, base::time_point deadline) noexcept { timers_.arm(t, deadline); }
+    void disarm(timer& t) noexcept { t.unlink(); }
+
+    /// Runs `w` at the end of this round, after the pollables; queued already: nothing.
+    void defer(work& w) noexcept;
+
+    /// Any thread, also inside user code, without a lock. What the caller wrote before is visible
+    /// to run(). Never refuses, also after stop().
+    void post(work& w) noexcept;
+
+    /// Any thread: makes a sleeping loop look around.
+    void wake() noexcept;
+
+    /// The time at the start of this round (owner).
+    base::time_point now() const noexcept { return now_; }
+    /// The present time, from here on also for now() (owner).
+    base::time_point refresh_now() noexcept { return now_ = time_.now(); }
+    const base::time_source& time() const noexcept { return time_; }
+
+    // --- running ---
+
+    /// Owns the loop on this thread until stop() (or until it is lost, which only happens with a
+    /// crew; the thread has then nothing more to do with the loop).
+    end run();
+    /// Any thread. run() returns when the present step is over; work left behind stays.
+    void stop() noexcept;
+
+    /// Embedding: a descriptor that is readable when run_ready() has something to do …
+    int fd() const noexcept { return epoll_.get(); }
+    /// … which does all there is to do now without waiting, and must be called by one thread at a
+    /// time …
+    void run_ready();
+    /// … and when to call it at the latest even if fd() says nothing.
+    base::time_point next_deadline() noexcept { return timers_.next(); }
+
+    // --- user code ---
+
+    /// Owner: begins user code. `what` names it to the monitor's report (a method); it must stay
+    /// valid as long as the monitor runs.
+    ticket enter(const void* what = nullptr) noexcept;
+    /// Ends it. False: lost, see above.
+    [[nodiscard]] bool leave(ticket t) noexcept;
+
+    /// To be called before a thread blocks on something that a loop may have to do. If the thread
+    /// is running user code of a loop, a standby thread takes that loop over, now. Otherwise, or
+    /// if the loop has no crew or its crew is exhausted, nothing happens.
+    static void before_blocking() noexcept;
+
+    /// The loop that this thread owns, or whose user code it runs and which it has not lost yet as
+    /// far as it can tell; null if none.
+    static event_loop* current() noexcept;
+    bool in_loop_thread() const noexcept { return current() == this; }
+    /// Whether the thread is inside a bracket of any loop (lost or not).
+    static bool in_user_code() noexcept;
+
+    loop_stats stats() const noexcept;
+
+private:
+    friend class claim;
+    friend class crew;
+    friend class monitor;
+
+    // ticket_ is (sequence << 1) | in-user-code. Every enter() has a new sequence number.
+    static constexpr std::uint64_t user_bit = 1;
+
+    bool take(std::uint64_t word) noexcept;
+    void adopt() noexcept;
+    void begin_turn() noexcept;
+    turn run_lists();
+    turn run_one(pollable& p, ready_flags flags);
+    void poll(int timeout_ms) noexcept;
+    bool collect_inbox() noexcept;
+    bool has_runnable() const noexcept;
+    turn spin(bool& found);
+    void sleep() noexcept;
+    void count_turn() noexcept;
+
+    const base::time_source& time_;
+    const loop_options options_;
+    base::unique_fd epoll_;
+    base::unique_fd event_;  // written to end an epoll_wait
+
+    base::time_point now_;
+    timer_wheel timers_;
+    adaptive_spin spin_;
+
+    base::list<pollable> ready_;      // to be called, in this order
+    base::list<pollable> round_;      // the part of ready_ that belongs to this round
+    base::list<timer> due_;
+    base::list<work> batch_;          // taken from the inbox
+    base::list<work> deferred_;
+    pollable* processing_ = nullptr;  // whose on_ready() is on the owner's stack
+    pollable* hot_ = nullptr;         // the only pollable that had input last time
+    unsigned served_ = 0;             // pollables that did something in this round
+    unsigned probed_ = 0;             // rounds in a row that came from a probe
+
+    crew* crew_ = nullptr;
+    monitor* monitor_ = nullptr;
+
+    std::atomic<bool> stop_{false};
+    std::atomic<std::uint64_t> turns_{0};
+    std::atomic<std::uint64_t> sleeps_{0};
+    std::atomic<std::uint64_t> takeovers_{0};
+    std::atomic<const void*> what_{nullptr};
+    alignas(64) std::atomic<std::uint64_t> ticket_{0};
+    alignas(64) std::atomic<work*> inbox_{nullptr};
+    std::atomic<bool> sleeping_{false};
+};
+
+/// Ownership for a moment, from inside user code: `if (claim own(loop)) …touch the loop… else
+/// loop.post(…)`. False if the thread does not own the loop (another thread, or lost). On the owner
+/// outside user code it is always true. Ends the claim, and not the bracket, when destroyed. Not to
+/// be held while user code runs.
+class claim {
+public:
+    explicit claim(event_loop& loop) noexcept;
+    claim(const claim&) = delete;
+    claim& operator=(const claim&) = delete;
+    ~claim();
+
+    explicit operator bool() const noexcept { return owns_; }
+
+private:
+    event_loop& loop_;
+    bool owns_ = false;
+    bool paused_user_code_ = false;
+};
+
+}  // namespace tenon::inline v0::loop

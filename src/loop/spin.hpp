@@ -1,0 +1,77 @@
+#pragma once
+// Waiting without sleeping, where that pays: on virtual machines waking a sleeping CPU costs more
+// than ten calls.
+//
+// One adaptive_spin belongs to one waiting place (a loop, a connection held by a blocking caller).
+// A round is a few tries and a sched_yield(), so that a peer on the same CPU runs at once. The time
+// allowed is learnt from how long success took; after 16 uses in a row without success the place
+// gives up and tries again rarely. Time lost in vain is also bounded as a share of elapsed time.
+
+#include <atomic>
+#include <cstdint>
+
+#include <sched.h>
+
+#include "base/clock.hpp"
+#include "base/futex.hpp"
+
+namespace tenon::inline v0::loop {
+
+/// Shared by all places of a runtime; may be changed at any time.
+struct spin_policy {
+    /// The global switch. Always without effect on a machine with one CPU.
+    std::atomic<bool> enabled{true};
+    /// The longest wait in nanoseconds.
+    std::atomic<std::int64_t> max_budget{50'000};
+    /// How much of the elapsed time one place may spin in vain, in 1/1000.
+    std::atomic<std::int32_t> wasted_per_mille{100};
+};
+
+/// Not thread-safe: used by whoever owns the waiting place.
+class adaptive_spin {
+public:
+    explicit adaptive_spin(const spin_policy& policy) noexcept : policy_(policy) {}
+
+    /// Calls `try_once` (bool, non-blocking) until it returns true, then returns true; false once
+    /// the time is over, or at once while spinning is not worth it. `keep_on` is asked once per
+    /// round and ends the wait with false (runnable work elsewhere, a stop).
+    template <class Try, class KeepOn>
+    bool spin(Try&& try_once, KeepOn&& keep_on) {
+        if (!begin()) return false;
+        for (;;) {
+            for (int i = 0; i < tries_per_round; ++i) {
+                if (try_once()) return end(true), true;
+                base::cpu_pause();
+            }
+            if (!keep_on() || over()) return end(false), false;
+            sched_yield();
+        }
+    }
+    template <class Try>
+    bool spin(Try&& try_once) {
+        return spin(static_cast<Try&&>(try_once), [] { return true; });
+    }
+
+    /// Whether the next spin() would try at all.
+    bool worthwhile() const noexcept { return misses_ < give_up_after; }
+
+private:
+    static constexpr int tries_per_round = 4;
+    static constexpr unsigned give_up_after = 16;
+
+    bool begin() noexcept;
+    bool over() noexcept;
+    void end(bool success) noexcept;
+
+    const spin_policy& policy_;
+    base::time_point started_{};
+    base::time_point credited_{};        // up to when credit_ has grown
+    std::int64_t budget_ = 0;            // of this use, ns
+    std::int64_t typical_ = 0;           // recent time to success, ns
+    std::int64_t credit_ = 0;            // ns that may still be lost in vain
+    std::uint32_t misses_ = 0;           // uses in a row without success
+    std::uint32_t skipped_ = 0;          // uses not tried since giving up
+    std::uint32_t retry_interval_ = 0;   // how many to skip before the next trial
+};
+
+}  // namespace tenon::inline v0::loop
