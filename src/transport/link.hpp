@@ -73,8 +73,8 @@ public:
     virtual io_result write(std::span<const base::segment> segments) noexcept = 0;
 
     /// `ok` once the connection is up, `would_block` while it is being made (wait until fd() is
-    /// writable), `failed` if it could not be made. Fills peer(). Needed on links from open_link
-    /// before the first read or write.
+    /// writable), `failed` if it could not be made (see connect_error). Needed on links from
+    /// open_link before the first read or write.
     virtual io_result finish_connect() noexcept = 0;
 
     /// Tells the peer that nothing more will be written; reading goes on. Close after the peer's

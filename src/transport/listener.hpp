@@ -60,8 +60,8 @@ protected:
 /// Blocks only to resolve a host name. Errors: `conflict` if somebody listens there already or the
 /// path is something other than a socket, `denied` without permission and for TCP beyond loopback
 /// without `insecure`, `not_found` if the directory does not exist, `unavailable` if the address
-/// is not one of this machine or descriptors have run out, `invalid` for endpoints that are not
-/// listened on (inproc).
+/// is not one of this machine, `overloaded` if descriptors have run out, `invalid` for endpoints
+/// that are not listened on (inproc).
 result<std::unique_ptr<listener>> open_listener(const endpoint& at, const listen_options& options);
 
 }  // namespace tenon::inline v0::transport

@@ -1,0 +1,118 @@
+#pragma once
+// What the transport tests share: a scratch directory, waiting, and whole transfers over links.
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "transport/link.hpp"
+#include "transport/listener.hpp"
+
+namespace tenon::inline v0::transport::test {
+
+class scratch_directory {
+public:
+    scratch_directory() {
+        std::string name = "/tmp/tenon-test.XXXXXX";
+        path_ = mkdtemp(name.data());
+    }
+    ~scratch_directory() { std::filesystem::remove_all(path_); }
+    const std::string& path() const { return path_; }
+    std::string operator/(const std::string& leaf) const { return path_ + "/" + leaf; }
+    std::size_t count_files() const {
+        std::size_t n = 0;
+        for ([[maybe_unused]] const auto& e : std::filesystem::directory_iterator(path_)) ++n;
+        return n;
+    }
+
+private:
+    std::string path_;
+};
+
+inline endpoint at(const std::string& text) { return parse_endpoint(text).value(); }
+
+inline bool wait_for(int fd, short events) {
+    pollfd p{fd, events, 0};
+    return poll(&p, 1, 10'000) == 1;
+}
+
+inline std::unique_ptr<listener> must_listen(const std::string& text,
+                                             const listen_options& options = {}) {
+    return open_listener(at(text), options).value();
+}
+
+/// Waits until the attempt is decided; returns its errno, 0 if the link is up.
+inline int finish(link& l) {
+    io_result r;
+    while ((r = l.finish_connect()).state == io_state::would_block) wait_for(l.fd(), POLLOUT);
+    return r.state == io_state::ok ? 0 : r.error;
+}
+
+inline std::unique_ptr<link> must_accept(listener& l) {
+    for (;;) {
+        auto a = l.accept();
+        if (a.state == io_state::ok) return std::move(a.link);
+        if (a.state != io_state::would_block || !wait_for(l.fd(), POLLIN)) return nullptr;
+    }
+}
+
+struct link_pair {
+    std::unique_ptr<link> client;
+    std::unique_ptr<link> server;
+};
+
+inline link_pair connect_through(listener& l) {
+    link_pair pair;
+    pair.client = open_link(l.local()).value();
+    pair.server = must_accept(l);
+    EXPECT_EQ(finish(*pair.client), 0);
+    return pair;
+}
+
+/// Sends everything; false if the connection ends first.
+inline bool send_all(link& l, bytes_view data) {
+    while (!data.empty()) {
+        const base::segment segment{data.data(), data.size()};
+        const io_result r = l.write({&segment, 1});
+        if (r.state == io_state::would_block) {
+            if (!wait_for(l.fd(), POLLOUT)) return false;
+        } else if (r.state != io_state::ok) {
+            return false;
+        }
+        data = data.subspan(r.n);
+    }
+    return true;
+}
+
+/// Receives `n` bytes, fewer if the connection ends first.
+inline bytes receive(link& l, std::size_t n) {
+    bytes out(n);
+    std::size_t have = 0;
+    while (have < n) {
+        const io_result r = l.read(std::span(out).subspan(have));
+        if (r.state == io_state::would_block) {
+            if (!wait_for(l.fd(), POLLIN)) break;
+        } else if (r.state != io_state::ok) {
+            break;
+        }
+        have += r.n;
+    }
+    out.resize(have);
+    return out;
+}
+
+/// The first state of read() other than would_block.
+inline io_result read_end(link& l) {
+    std::byte b;
+    io_result r;
+    while ((r = l.read({&b, 1})).state == io_state::would_block)
+        if (!wait_for(l.fd(), POLLIN)) break;
+    return r;
+}
+
+}  // namespace tenon::inline v0::transport::test
