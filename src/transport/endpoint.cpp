@@ -104,8 +104,7 @@ result<endpoint> parse_tcp(std::string_view text, std::string_view rest) {
 
     unsigned port = 0;
     const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    if (digits.empty() || ec != std::errc() || end != digits.data() + digits.size() ||
-        port > 65535)
+    if (digits.empty() || ec != std::errc() || end != digits.data() + digits.size() || port > 65535)
         return bad(text, "expected a port from 0 to 65535 behind the last ':'");
 
     if (host.size() > 2 && host.front() == '[' && host.back() == ']') {

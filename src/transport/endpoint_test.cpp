@@ -7,10 +7,10 @@ namespace {
 
 TEST(endpoint, parses_what_it_prints) {
     const char* const texts[] = {
-        "inproc:demo/math",       "unix:/run/tenon/a.sock", "unix:relative.sock",
-        "unix:./a/b c.sock",      "unix:@tenon-demo",       "tcp://127.0.0.1:5555",
-        "tcp://[::1]:0",          "tcp://[fe80::1%eth0]:7", "tcp://example.org:65535",
-        "tcp://localhost:80",     "tcp://my_host:1",        "unix:/tmp/@not-abstract",
+        "inproc:demo/math",   "unix:/run/tenon/a.sock", "unix:relative.sock",
+        "unix:./a/b c.sock",  "unix:@tenon-demo",       "tcp://127.0.0.1:5555",
+        "tcp://[::1]:0",      "tcp://[fe80::1%eth0]:7", "tcp://example.org:65535",
+        "tcp://localhost:80", "tcp://my_host:1",        "unix:/tmp/@not-abstract",
     };
     for (const char* text : texts) {
         const auto parsed = parse_endpoint(text);

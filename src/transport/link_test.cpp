@@ -69,7 +69,8 @@ TEST_P(any_link, says_would_block_instead_of_waiting) {
     const bytes block(1 << 20);
     const base::segment segment{block.data(), block.size()};
     io_result r;
-    for (int i = 0; i < 1000 && r.state == io_state::ok; ++i) r = pair_.client->write({&segment, 1});
+    for (int i = 0; i < 1000 && r.state == io_state::ok; ++i)
+        r = pair_.client->write({&segment, 1});
     EXPECT_EQ(r.state, io_state::would_block);
     EXPECT_EQ(r.n, 0u);
 }
@@ -99,7 +100,8 @@ TEST_P(any_link, carries_more_than_the_kernel_buffers) {
 
 TEST_P(any_link, reads_and_writes_from_two_threads) {
     const bytes data = pattern(2 << 20);
-    std::thread echo([&] { EXPECT_TRUE(send_all(*pair_.server, receive(*pair_.server, 2 << 20))); });
+    std::thread echo(
+        [&] { EXPECT_TRUE(send_all(*pair_.server, receive(*pair_.server, 2 << 20))); });
     std::thread writer([&] { EXPECT_TRUE(send_all(*pair_.client, data)); });
     EXPECT_TRUE(receive(*pair_.client, data.size()) == data);
     writer.join();

@@ -147,8 +147,7 @@ result<std::unique_ptr<listener>> open_tcp(const endpoint& wanted, const listen_
     const auto address = to_socket_address(local);
     if (!address) return address.error();
 
-    base::unique_fd fd(
-        ::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    base::unique_fd fd(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return cannot_listen(wanted, errno);
     const int on = 1;
     setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

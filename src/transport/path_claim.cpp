@@ -42,8 +42,8 @@ error path_claim::failed(const char* step, int error) const {
                       : error == ENOENT || error == ENOTDIR               ? errc::not_found
                       : error == EMFILE || error == ENFILE                ? errc::overloaded
                                                                           : errc::unavailable;
-    return tenon::error(code, "cannot listen at unix:" + path_ + ": " + step + ": " +
-                                  strerrordesc_np(error));
+    return tenon::error(
+        code, "cannot listen at unix:" + path_ + ": " + step + ": " + strerrordesc_np(error));
 }
 
 error path_claim::taken(const char* why) const {

@@ -48,7 +48,7 @@ private:
 
     std::string path_;
     std::string directory_path_;
-    std::string name_;       // of the socket, within the directory
+    std::string name_;  // of the socket, within the directory
     std::string lock_name_;
     std::string new_name_;
     pid_t owner_;

@@ -125,8 +125,11 @@ std::string to_string(const peer_identity& peer) {
         return to_string(endpoint{scheme::tcp, {}, peer.address, peer.port});
     std::string out(to_string(peer.kind));
     if (peer.has_credentials)
-        out.append(" (pid ").append(std::to_string(peer.pid)).append(", uid ")
-            .append(std::to_string(peer.uid)).append(")");
+        out.append(" (pid ")
+            .append(std::to_string(peer.pid))
+            .append(", uid ")
+            .append(std::to_string(peer.uid))
+            .append(")");
     return out;
 }
 
@@ -135,16 +138,15 @@ error connect_error(const endpoint& to, int error) {
     switch (error) {
         case ENOENT:
         case ENOTDIR:
-            return refuse(errc::unavailable,
-                          "nothing listens at " + at + ": there is no such file; is the server "
-                          "running?");
+            return refuse(errc::unavailable, "nothing listens at " + at +
+                                                 ": there is no such file; is the server "
+                                                 "running?");
         case ECONNREFUSED:
-            return refuse(errc::unavailable,
-                          "nothing listens at " + at + ": connection refused; is the server "
-                          "running?");
+            return refuse(errc::unavailable, "nothing listens at " + at +
+                                                 ": connection refused; is the server "
+                                                 "running?");
         case EACCES:
-        case EPERM:
-            return refuse(errc::denied, "no permission to connect to " + at);
+        case EPERM: return refuse(errc::denied, "no permission to connect to " + at);
         case EAGAIN:
             return refuse(errc::overloaded, at + " accepts no connections: its queue is full");
         case EMFILE:
@@ -152,8 +154,7 @@ error connect_error(const endpoint& to, int error) {
             return refuse(errc::overloaded,
                           "cannot connect to " + at + ": out of file descriptors (see ulimit -n)");
         case EPROTOTYPE:
-        case ENOTSOCK:
-            return refuse(errc::unavailable, at + " is not a stream socket");
+        case ENOTSOCK: return refuse(errc::unavailable, at + " is not a stream socket");
         default:
             return refuse(errc::unavailable,
                           "cannot connect to " + at + ": " + strerrordesc_np(error));
@@ -169,8 +170,7 @@ result<std::unique_ptr<link>> open_link(const endpoint& to) {
     if (to.kind == scheme::tcp && to.port == 0)
         return refuse(errc::invalid, to_string(to) + ": port 0 is for listening only");
 
-    base::unique_fd fd(
-        ::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    base::unique_fd fd(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return connect_error(to, errno);
     const bool tcp = to.kind == scheme::tcp;
     const int on = 1;
