@@ -5,7 +5,6 @@ if(NOT CMAKE_CXX_COMPILER_ID STREQUAL Clang)
 endif()
 target_compile_options(tenon_objects PRIVATE -fsanitize=fuzzer-no-link)
 
-file(GLOB_RECURSE fuzz_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*_fuzz.cpp)
 foreach(source IN LISTS fuzz_sources)
     cmake_path(GET source STEM name)
     string(REGEX REPLACE "_fuzz$" "" name ${name})

@@ -7,8 +7,16 @@ find_package(fmt REQUIRED)
 file(GLOB_RECURSE tenon_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cpp)
 list(FILTER tenon_sources EXCLUDE REGEX "_(test|fuzz)\\.cpp$")
 if(TENON_FUZZ)
-    # What parses bytes; clang 14 cannot compile the coroutines of the layers above.
-    list(FILTER tenon_sources INCLUDE REGEX "/src/(base|value|codec|wire)/")
+    # Only the layers up to the highest one that has a fuzz target.
+    set(layers base loop value codec wire transport rpc compat naming)
+    file(GLOB_RECURSE fuzz_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*_fuzz.cpp)
+    list(POP_BACK layers highest)
+    while(layers AND NOT fuzz_sources MATCHES "/src/${highest}/")
+        list(POP_BACK layers highest)
+    endwhile()
+    list(APPEND layers ${highest})
+    list(JOIN layers "|" layers)
+    list(FILTER tenon_sources INCLUDE REGEX "/src/(${layers})/")
 endif()
 
 add_library(tenon_objects OBJECT ${tenon_sources})

@@ -27,7 +27,7 @@ fuzz() {
             "$(grep -o 'cov: [0-9]* ft: [0-9]*' "$log" | tail -1)"
     else
         printf '%-16s FAILED  %s\n' "$name" "$log"
-        tail -n 25 "$log"
+        grep -E 'ERROR:|runtime error|^ +#|SUMMARY|Test unit' "$log" | cut -c1-160 | head -n 20
         return 1
     fi
 }
