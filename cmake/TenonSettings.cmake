@@ -28,7 +28,9 @@ find_package(Threads REQUIRED)
 
 # tenon_settings: flags for our own code, never seen by users of the library.
 add_library(tenon_settings INTERFACE)
-target_compile_options(tenon_settings INTERFACE -Wall -Wextra -Wshadow)
+# g++ 12's plain -Wshadow also objects to scoped enumerators that are named like a type.
+target_compile_options(tenon_settings INTERFACE
+    -Wall -Wextra $<IF:$<CXX_COMPILER_ID:GNU>,-Wshadow=local,-Wshadow>)
 if(TENON_WERROR)
     target_compile_options(tenon_settings INTERFACE -Werror)
 endif()

@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 check() {
     printf '#include "%s"\n#include "%s"\n' "${1#include/}" "${1#include/}" |
-        "${CXX:-g++}" -std=c++20 -fsyntax-only -Wall -Wextra -Wshadow -Werror -Iinclude -x c++ - ||
+        g++ -std=c++20 -fsyntax-only -Wall -Wextra -Wshadow=local -Werror -Iinclude -x c++ - ||
         { echo "$1: does not compile on its own" >&2; return 1; }
 }
 export -f check
