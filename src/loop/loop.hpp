@@ -60,7 +60,8 @@ public:
 
     /// Owner, on the thread that has just taken the loop over from user code which was called from
     /// this object's on_ready(). That code still runs and may look at what it was given: detach it
-    /// (the receive buffer) here. on_ready() follows with ready::resumed.
+    /// (the receive buffer) here. on_ready() follows with read, write and resumed, since the former
+    /// call did not come to its end.
     virtual void on_taken_over(event_loop&) {}
 
 protected:
@@ -75,6 +76,7 @@ private:
     int fd_ = -1;
     ready_flags flags_ = 0;
     const bool probe_;
+    bool wants_write_ = false;
 };
 
 /// Something to run once on the loop. One object is queued at most once at a time: queueing it
@@ -147,12 +149,16 @@ public:
 
     // --- descriptors, timers, work: owner only, except post() and wake() ---
 
-    /// Watches `fd` for input, room for output and hang-up, edge-triggered, until remove().
-    /// The object is called once for what is ready already.
-    result<void> add(pollable& p, int fd);
-    /// Stops watching and forgets what was ready. Nothing if it was not added. Cancels make_ready.
+    /// Watches `fd` for input and hang-up, edge-triggered, until remove(). The object is called
+    /// once for what is ready already.
+    result<void> watch(pollable& p, int fd);
+    /// After a write would block: on_ready(ready::write) once, when there is room. Not watched all
+    /// the time because a Unix socket reports room whenever its peer has read something, which
+    /// would wake the loop a second time for every reply.
+    result<void> want_write(pollable& p);
+    /// Stops watching and forgets what was ready, also by make_ready(). Nothing if there is none.
     void remove(pollable& p) noexcept;
-    /// Calls on_ready() with `flags` in the next round. Needs no add().
+    /// Calls on_ready() with `flags` in the next round. Needs no watch(), but remove().
     void make_ready(pollable& p, ready_flags flags = ready::resumed) noexcept;
 
     /// Moves the timer if it is armed. A time in the past is due in the next round.
@@ -222,16 +228,17 @@ private:
     static constexpr std::uint64_t user_bit = 1;
 
     bool take(std::uint64_t word) noexcept;
-    void adopt() noexcept;
-    void begin_turn() noexcept;
+    void adopt();
     turn run_lists();
     turn run_one(pollable& p, ready_flags flags);
-    void poll(int timeout_ms) noexcept;
-    bool collect_inbox() noexcept;
-    bool has_runnable() const noexcept;
+    turn wait();
     turn spin(bool& found);
     void sleep() noexcept;
-    void count_turn() noexcept;
+    void poll(int timeout_ms) noexcept;
+    void collect() noexcept;
+    void collect_inbox() noexcept;
+    bool has_runnable() const noexcept;
+    void signal() noexcept;
 
     const base::time_source& time_;
     const loop_options options_;
@@ -247,10 +254,12 @@ private:
     base::list<timer> due_;
     base::list<work> batch_;          // taken from the inbox
     base::list<work> deferred_;
+    base::list<work> flushing_;       // the part of deferred_ that belongs to this round
     pollable* processing_ = nullptr;  // whose on_ready() is on the owner's stack
-    pollable* hot_ = nullptr;         // the only pollable that had input last time
-    unsigned served_ = 0;             // pollables that did something in this round
+    pollable* hot_ = nullptr;         // the only pollable that had something to do last time
+    unsigned served_ = 0;             // pollables that had something to do in this round
     unsigned probed_ = 0;             // rounds in a row that came from a probe
+    bool active_ = false;             // this round ran something other than timers
 
     crew* crew_ = nullptr;
     monitor* monitor_ = nullptr;
@@ -281,7 +290,7 @@ public:
 private:
     event_loop& loop_;
     bool owns_ = false;
-    bool paused_user_code_ = false;
+    std::uint64_t word_ = 0;  // of the bracket that goes on after the claim; 0: none
 };
 
 }  // namespace tenon::inline v0::loop

@@ -10,8 +10,6 @@
 #include <atomic>
 #include <cstdint>
 
-#include <sched.h>
-
 #include "base/clock.hpp"
 #include "base/futex.hpp"
 
@@ -44,7 +42,6 @@ public:
                 base::cpu_pause();
             }
             if (!keep_on() || over()) return end(false), false;
-            sched_yield();
         }
     }
     template <class Try>
@@ -52,16 +49,18 @@ public:
         return spin(static_cast<Try&&>(try_once), [] { return true; });
     }
 
-    /// Whether the next spin() would try at all.
-    bool worthwhile() const noexcept { return misses_ < give_up_after; }
+    /// The parts of spin(), for a caller that may lose the object on the way (then it does not
+    /// call end()): false if it is not worth trying …
+    bool begin() noexcept;
+    /// … after each round of `tries_per_round`: whether the time is over (else has yielded) …
+    bool over() noexcept;
+    /// … and how it ended.
+    void end(bool success) noexcept;
+
+    static constexpr int tries_per_round = 4;
 
 private:
-    static constexpr int tries_per_round = 4;
     static constexpr unsigned give_up_after = 16;
-
-    bool begin() noexcept;
-    bool over() noexcept;
-    void end(bool success) noexcept;
 
     const spin_policy& policy_;
     base::time_point started_{};
