@@ -57,6 +57,7 @@ if check 'build release' compile release; then
     script 'gates' tests/gates/run.sh build/release
     script 'interop' tests/interop/run.sh build/release
 fi
+check 'compile errors' tests/compile/run.sh || true
 check 'compile time' tools/check_compile_time.py || true
 
 if [ -z "$quick" ]; then
