@@ -5,10 +5,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/lib.sh
 [ -f .clang-format ] || die "no .clang-format"
-bad=0
+bad=()
 while read -r file; do
     clang-format-14 "$file" | diff -u --label "$file" --label "$file, formatted" "$file" - ||
-        bad=$((bad + 1))
+        bad+=("$file")
 done < <(source_files)
-[ $bad -eq 0 ] || die "$bad files are not formatted; ./dev fmt does it"
+if [ ${#bad[@]} -gt 0 ]; then
+    printf 'not formatted: %s\n' "${bad[@]}"
+    die "./dev fmt formats them"
+fi
 echo "$(source_files | wc -l) files are formatted"

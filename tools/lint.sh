@@ -5,10 +5,18 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/lib.sh
 
+# clang-tidy's findings, each once, without its statistics.
+tidy() {
+    local found
+    found=$(run-clang-tidy-14 -quiet -j "$(jobs)" -p build/release "$PWD/(src|app|examples)/" 2>&1 |
+        grep -E '(warning|error): ' | sort -u || true)
+    [ -z "$found" ] || { sed "s|$PWD/||" <<<"$found"; return 1; }
+}
+
 status=0
 step 'layers' tools/check_layers.py || status=1
 step 'sizes' tools/check_size.py || status=1
 step 'format' tools/check_format.sh || status=1
 step 'public headers' tools/check_headers.sh || status=1
-step 'clang-tidy' run-clang-tidy-14 -quiet -p build/release "$PWD/(src|app|examples)/" || status=1
+step 'clang-tidy' tidy || status=1
 exit $status
