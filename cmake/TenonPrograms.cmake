@@ -1,4 +1,7 @@
-# The tenon program, the examples and the bench program. All of them run from the build tree.
+# The tenon program, the examples and the bench program; the target `programs` is all of them. They
+# run from the build tree.
+
+add_custom_target(programs)
 
 file(GLOB app_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/app/*.cpp)
 list(FILTER app_sources EXCLUDE REGEX "_test\\.cpp$")
@@ -11,6 +14,7 @@ if(app_sources)
         INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
     target_include_directories(tenon_program PRIVATE ${PROJECT_SOURCE_DIR}/app)
     target_link_libraries(tenon_program PRIVATE tenon tenon_settings CLI11::CLI11 fmt::fmt)
+    add_dependencies(programs tenon_program)
 endif()
 
 # examples/NAME.cpp and examples/topic/NAME.cpp become examples/NAME; in a numbered folder
@@ -33,6 +37,7 @@ if(TENON_EXAMPLES)
             OUTPUT_NAME ${name}
             RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)
         target_link_libraries(example_${name} PRIVATE tenon tenon_settings)
+        add_dependencies(programs example_${name})
         list(APPEND tenon_example_targets example_${name})
     endforeach()
 endif()
@@ -45,5 +50,6 @@ if(TENON_BENCH)
             RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
         target_include_directories(tenon_bench PRIVATE ${PROJECT_SOURCE_DIR}/bench)
         target_link_libraries(tenon_bench PRIVATE tenon tenon_settings fmt::fmt)
+        add_dependencies(programs tenon_bench)
     endif()
 endif()
