@@ -85,7 +85,8 @@ bytes_view leading_entry(bytes_view metadata, metadata_format format) noexcept;
 /// Whether the content of an accept entry names this MIME type, by id or spelled out.
 bool accepts(bytes_view accept, std::string_view mime) noexcept;
 
-/// Appends one entry, by id if the type has one. `mime` is 1 to 128 bytes of ASCII.
+/// Appends one entry, by id if the type has one. `mime` is 1 to 128 bytes of ASCII,
+/// `content` less than 16 MiB.
 void put_entry(base::byte_buffer& to, std::string_view mime, bytes_view content);
 
 /// `route` is at most 255 bytes. It should be the first entry.

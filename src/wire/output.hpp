@@ -16,14 +16,12 @@
 #include <vector>
 
 #include "base/buffer.hpp"
+#include "base/segment.hpp"
 #include "wire/frame.hpp"
 
 namespace tenon::inline v0::wire {
 
-struct segment {
-    const std::byte* data;
-    std::size_t size;
-};
+using base::segment;
 
 /// A payload to send. If `owned` is set, `data` lies in it, and the buffer may be moved out.
 struct outgoing {
@@ -42,32 +40,36 @@ enum class framing : std::uint8_t {
 
 class output_queue {
 public:
-    static constexpr std::size_t copy_limit = 4 * 1024;
-    static constexpr std::size_t large_limit = 64 * 1024;    // fragment size while others wait
-    static constexpr std::size_t fragment_limit = 256 * 1024;  // fragment size otherwise
+    static constexpr std::size_t copy_limit = 4 * 1024;        ///< larger payloads stay in place
+    static constexpr std::size_t large_limit = 64 * 1024;      ///< frames while others wait
+    static constexpr std::size_t fragment_limit = 256 * 1024;  ///< frames otherwise
 
     explicit output_queue(framing f = framing::stream) noexcept : framing_(f) {}
-    output_queue(output_queue&&) noexcept;
-    output_queue& operator=(output_queue&&) noexcept;
+    output_queue(const output_queue&) = delete;
+    output_queue& operator=(const output_queue&) = delete;
     ~output_queue();
 
-    /// Adds a frame whose head, metadata and data are f's; `payload`, if given, replaces f.data.
-    /// Requests and PAYLOAD may be of any size, other frames must fit into one.
-    /// Returns the position behind the frame in the output, see started(); `~0` for a message
-    /// that is cut later.
-    std::uint64_t add(const frame& f) { return add(f, outgoing(f.data)); }
+    /// Adds a frame with f's head and metadata and with `payload` in place of f.data. Requests
+    /// and PAYLOAD may be of any size, other frames must fit into max_frame_size; metadata is at
+    /// most max_metadata_size. Returns a mark for may_have_left().
     std::uint64_t add(const frame& f, outgoing payload);
+    std::uint64_t add(const frame& f) { return add(f, outgoing(f.data)); }
 
-    /// Adds a finished frame (without prefix) of at most 64 KiB; for SETUP.
+    /// Adds a finished frame (without prefix) of the connection, at most 64 KiB; for SETUP.
     void add_raw(bytes_view frame_bytes);
 
     enum class dropped : std::uint8_t {
-        nothing,     ///< no message of the stream waits
-        unstarted,   ///< all that waited is gone, and nothing of the first message went out
-        cut_short,   ///< the rest is gone, but a first part went out
+        nothing,  ///< no message of the stream waited
+        request,  ///< gone, with the stream's request; the peer has not seen all of it
+        rest,     ///< gone, but the peer knows the stream
     };
-    /// Takes out every frame of the stream that gather() could still hold back.
-    dropped drop(std::uint32_t stream) noexcept;
+    /// Takes out every frame of the stream that waits behind or in a message above large_limit.
+    /// What remains to be said to the peer, if anything, is up to the caller; after `request`
+    /// that is a CANCEL if `*begun`.
+    dropped drop(std::uint32_t stream, bool* begun) noexcept;
+
+    /// Takes out all such messages of all streams.
+    void drop_all() noexcept;
 
     /// Fills in what is to be written next and returns how many segments; 0 if nothing waits.
     /// `to` holds at least 4.
@@ -77,30 +79,81 @@ public:
     void consume(std::size_t n) noexcept;
 
     /// Bytes that wait, without the heads of fragments to come.
-    std::size_t pending() const noexcept { return pending_; }
-    bool empty() const noexcept { return pending_ == 0; }
+    std::size_t pending() const noexcept { return shut_ ? 0 : committed_ + waiting_; }
+    bool empty() const noexcept { return pending() == 0; }
 
-    /// Whether a byte of the frame that ended at `mark` may have been given out by gather().
-    /// `stream` is the frame's stream, for messages that are cut later.
-    bool started(std::uint64_t mark, std::uint32_t stream) const noexcept;
+    /// Whether gather() has given out all of the request that add() returned `mark` for, so
+    /// that the peer may have received it.
+    bool may_have_left(std::uint64_t mark, std::uint32_t stream) const noexcept;
+
+    /// From now on gather() returns nothing; what waits is lost.
+    void shut() noexcept { shut_ = true; }
+
+    /// Whether the stream's request waits to be cut and has not been to its end.
+    bool waits(std::uint32_t stream) const noexcept;
 
     /// Gives the storage back if nothing waits.
     void release_if_empty() noexcept;
 
 private:
-    struct large_message;
-    struct chunk;
+    // Memory that chunks point into, counted because a block serves many chunks, and a payload
+    // many fragments.
+    struct storage {
+        base::byte_buffer bytes;
+        std::uint32_t refs = 0;
+        storage* next_free = nullptr;
+    };
+    struct chunk {
+        const std::byte* data = nullptr;
+        std::size_t size = 0;
+        storage* owner = nullptr;
+        bool frame_end = false;
+    };
+    // A message that is cut when its turn comes, and the small frames of its stream behind it.
+    struct message {
+        frame head;
+        base::byte_buffer metadata;
+        storage* owner = nullptr;
+        bytes_view rest;
+        base::byte_buffer after;  // each with a 24-bit length, whatever the framing
+        bool begun = false;
+    };
+    // The waiting messages of one stream, in order.
+    struct lane {
+        std::uint32_t stream = 0;
+        std::deque<message> messages;
+    };
 
     std::byte* small(std::size_t size);
-    void reference(std::shared_ptr<large_message> owner, bytes_view part);
-    void end_frame() noexcept;
-    bool cut_next();
+    std::byte* open_frame(std::size_t frame_size, std::size_t in_block);
+    void put_small(bytes_view frame_bytes);
+    void put_reference(storage* owner, bytes_view part);
+    void push(const chunk& c);
+    void new_block(std::size_t size);
+    storage* take_storage();
+    storage* take_payload(outgoing& payload);
+    void unref(storage* s) noexcept;
+    lane* find_lane(std::uint32_t stream) noexcept;
+    void wait_in(lane& l, const frame& f, outgoing& payload);
+    void cut_next();
+    void finish_front(std::size_t index);
+    void forget_message(message& m) noexcept;
 
     framing framing_;
-    std::size_t pending_ = 0;
-    std::uint64_t added_ = 0;     // bytes ever put in line
+    bool shut_ = false;
+    std::vector<chunk> ring_;  // size is 0 or a power of two
+    std::size_t head_ = 0;
+    std::size_t count_ = 0;
+    storage* block_ = nullptr;  // where small frames go; holds one reference
+    std::size_t block_used_ = 0;
+    storage* free_ = nullptr;
+    std::vector<std::unique_ptr<lane>> lanes_;
+    std::size_t turn_ = 0;          // the lane to cut from next
+    std::size_t committed_ = 0;     // bytes in the ring
+    std::size_t waiting_ = 0;       // bytes in lanes
     std::uint64_t consumed_ = 0;
-    std::uint64_t gathered_ = 0;  // high-water mark of what gather() gave out
+    std::uint64_t plain_end_ = 0;   // behind the last frame that was not cut
+    std::uint64_t gathered_ = 0;    // how far gather() has ever given out
 };
 
 }  // namespace tenon::inline v0::wire

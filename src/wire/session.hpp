@@ -9,8 +9,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string_view>
-#include <vector>
 
 #include "base/buffer.hpp"
 #include "tenon/error.hpp"
@@ -26,7 +26,8 @@ using std::chrono::milliseconds;
 
 enum class role : std::uint8_t { client, server };
 
-/// One stream, and not a later one with the same id. Calls with a stale one do nothing.
+/// One stream, and not a later one with the same id. Calls with a stale one do nothing. That of
+/// a fire-and-forget names no open stream.
 struct stream_ref {
     std::uint32_t id = 0;
     std::uint32_t use = 0;
@@ -58,7 +59,7 @@ enum class event_kind : std::uint8_t {
     lease,          ///< the peer's LEASE, already applied
     keepalive,      ///< a KEEPALIVE came (and was answered if that was asked for)
     closing,        ///< CONNECTION_CLOSE: finish open streams; new requests are refused
-    closed,         ///< the session is over: flush out(), take orphan()s, close the transport
+    closed,         ///< the session is over: take orphan()s, flush out(), close the transport
 };
 
 struct event {
@@ -90,6 +91,8 @@ enum class send_result : std::uint8_t {
 class session {
 public:
     session(role r, const session_options& options, time_point now);
+    session(const session&) = delete;
+    session& operator=(const session&) = delete;
 
     // Sending. Metadata is at most max_metadata_size and is copied.
 
@@ -132,17 +135,25 @@ public:
     void extension(stream_ref stream, std::uint32_t type, bool may_ignore, bytes_view metadata,
                    bytes_view data);
 
-    /// Ends the session: appends ERROR on stream 0. Nothing is received or sent after it.
+    /// Ends the session: appends ERROR on stream 0. Nothing is received or sent after it. A
+    /// graceful end is refuse_requests(), waiting until no stream is open and out() is empty,
+    /// and then close(connection_close).
     void close(std::uint32_t code, std::string_view message);
 
-    /// The transport is gone: like close() without a frame.
-    void lost() noexcept { closed_ = true; }
+    /// The transport is gone: ends the session without a frame. Nothing may be written after
+    /// it; gather() returns nothing.
+    void lost() noexcept {
+        closed_ = true;
+        out_.shut();
+    }
 
     /// From now on the peer's new requests are answered with REJECTED.
     void refuse_requests() noexcept { refusing_ = true; }
 
     // Streams.
 
+    /// Whether the stream is still open.
+    bool alive(stream_ref stream) noexcept { return find(stream) != nullptr; }
     /// Replaces the user pointer of a stream.
     void attach(stream_ref stream, void* user) noexcept;
     /// The user pointer, null if the stream is gone.
@@ -156,7 +167,8 @@ public:
     std::size_t peer_streams() const noexcept { return peer_.size(); }
 
     /// After the end: takes the streams out one by one, as `failed` (our own) and `cancel` (the
-    /// peer's) with `ended`; `none` when there are no more.
+    /// peer's) with `ended`; `none` when there are no more. Drops unfinished large messages, so
+    /// call it before flushing out() after a close() of our own.
     event orphan();
 
     // Receiving.
@@ -180,6 +192,8 @@ public:
     bool closed() const noexcept { return closed_; }
     /// SETUP has been sent or accepted.
     bool established() const noexcept { return established_; }
+    /// The peer sent CONNECTION_CLOSE: close once no stream is open.
+    bool closing() const noexcept { return closing_; }
 
     /// For tests: the next stream id of our own.
     void start_ids_at(std::uint32_t id) noexcept { ids_.start_at(id); }
@@ -187,6 +201,38 @@ public:
     void release_if_idle() noexcept;
 
 private:
+    enum class fragment_state : std::uint8_t { taken, too_long, no_room, broken };
+
+    bool is_own(std::uint32_t id) const noexcept {
+        return (id & 1) == (role_ == role::client ? 1u : 0u);
+    }
+    stream_table& table_of(std::uint32_t id) noexcept { return is_own(id) ? own_ : peer_; }
+    stream_slot* find(stream_ref stream) noexcept;
+    event about(event_kind kind, const stream_slot& slot) const noexcept;
+    event over(bool local, std::uint32_t code, bytes_view data) noexcept;
+    stream_slot& open(stream_table& table, std::uint32_t id, request_kind kind);
+    void end(stream_slot& slot, bool drop_output) noexcept;
+    bool finish_own_side(stream_slot& slot) noexcept;
+    void add_error(std::uint32_t stream, std::uint32_t code, bytes_view data);
+    event fail_here(stream_slot& slot, std::uint32_t code, std::string_view text);
+    result<void> check_request(request_kind kind, bytes_view metadata, std::uint32_t n) noexcept;
+
+    event receive_first(const frame& f);
+    event on_request(const frame& f);
+    event on_payload(const frame& f);
+    event on_value(stream_slot& slot, const frame& f);
+    event on_request_n(const frame& f);
+    event on_cancel(const frame& f);
+    event on_error(const frame& f);
+    event on_keepalive(const frame& f);
+    event on_extension(const frame& f);
+    event on_lease(const frame& f);
+    event show_request(stream_slot& slot, event e);
+    fragment_state take_fragment(stream_slot& slot, const frame& f);
+    void take_message(stream_slot& slot, event& e) noexcept;
+    void drop_partial(stream_slot& slot) noexcept;
+    event fragment_failed(stream_slot& slot, fragment_state state);
+
     stream_table own_;   // requested by this side
     stream_table peer_;  // requested by the peer
     stream_ids ids_;
@@ -197,6 +243,21 @@ private:
     bool closed_ = false;
     bool closing_ = false;
     bool refusing_ = false;
+    bool lease_needed_ = false;      // server: the client asked for leases on both sides
+    std::uint32_t lease_left_ = 0;
+    bool flushing_ = false;          // closed by this side: out() still goes to the peer
+    std::uint32_t uses_ = 0;         // the last stream_ref::use given out
+    std::uint32_t close_code_ = error_code::connection_error;
+    std::size_t partial_bytes_ = 0;  // in unfinished messages
+    std::size_t partial_count_ = 0;
+    std::unique_ptr<partial_message> spare_;
+    milliseconds lifetime_{0};
+    time_point now_;                 // of the last call that told it
+    time_point started_;
+    time_point last_received_;
+    time_point next_keepalive_;
+    time_point lease_until_;
+    time_point partial_deadline_;    // no unfinished message expires before
 };
 
 }  // namespace tenon::inline v0::wire

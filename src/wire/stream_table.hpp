@@ -6,6 +6,7 @@
 // insert or erase. No allocation while the number of streams stays within what it has been.
 // Not thread-safe.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -24,14 +25,14 @@ struct partial_message {
     std::size_t metadata_size = 0;
     bool has_metadata = false;
     bool complete = false;            // the C flag was seen on one of the fragments
-    std::uint64_t touched_ms = 0;     // session time of the last fragment
+    std::chrono::steady_clock::time_point touched;  // when the last fragment came
 };
 
 struct stream_slot {
     std::uint32_t id = 0;             // 0: free
     std::uint32_t use = 0;            // tells this stream from others that had the same id
     void* user = nullptr;
-    std::uint64_t mark = 0;           // output position behind the request, see output_queue
+    std::uint64_t mark = 0;           // see output_queue::may_have_left()
     std::unique_ptr<partial_message> partial;
     std::uint32_t send_credit = 0;    // max_n: without end
     std::uint32_t receive_credit = 0;
