@@ -1,0 +1,31 @@
+#pragma once
+// The floors: what the machine itself needs for the same exchange, without any protocol worth the
+// name. Every result of Tenon is printed as a ratio to one of them.
+
+#include <chrono>
+#include <memory>
+#include <string_view>
+
+#include "harness.hpp"
+
+namespace bench {
+
+/// Function call that copies the payload; the floor of inproc.
+std::unique_ptr<target> make_copy_floor();
+/// "blocking" and "spinning": one message to and fro per connection, a thread each.
+std::unique_ptr<target> make_ping_pong_floor(bool spin);
+/// "epoll", "batch sleeping", "batch spinning": all connections on one epoll loop per side, all
+/// frames of one read answered with one write.
+std::unique_ptr<target> make_batch_floor(std::string_view name, bool spin);
+
+suite make_floor_suite();
+
+/// The floor that a cell of another suite is compared with: by latency where one call is in
+/// flight per connection, else by calls per second.
+cell reference_floor(const cell& of);
+inline bool compares_latency(const cell& c) { return c.outstanding == 1; }
+
+/// How long the spinning floors poll before they sleep.
+inline constexpr auto floor_spin_time = std::chrono::microseconds(20);
+
+}  // namespace bench

@@ -1,0 +1,53 @@
+#pragma once
+// Processes of a bench run: starting them, placing them on CPUs, and what CPU time they and
+// everybody else use.
+
+#include <sys/types.h>
+
+#include <ctime>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bench {
+
+/// Prints the message (with errno, if set) and ends the process.
+[[noreturn]] void fail(std::string_view what);
+
+/// Where client and server may run: both on the first CPU, anywhere, or on one CPU each.
+enum class placement { same, free, split };
+
+std::string_view to_string(placement p);
+
+/// Of this process's allowed CPUs, which `split` needs two of.
+int cpu_count();
+
+/// Restricts the calling process, which has no second thread yet.
+void take_place(placement where, bool is_server);
+
+/// Starts this program once more with other arguments; it dies with the caller. `output`, if not
+/// -1, becomes its descriptor `as`.
+pid_t start_self(const std::vector<std::string>& arguments, int output, int as);
+
+/// In microseconds since some fixed time.
+struct cpu_times {
+    double client = 0;
+    double server = 0;
+    double machine = 0;  ///< of all processes, with what the hypervisor took; in steps of a tick
+};
+
+/// Reads the CPU clocks of this process and its server.
+class cpu_clocks {
+public:
+    explicit cpu_clocks(pid_t server);  // 0: there is none
+    cpu_times read() const;
+
+private:
+    bool has_server_;
+    clockid_t server_{};
+};
+
+/// "Linux 6.1.0, 2 x Some CPU".
+std::string machine_text();
+
+}  // namespace bench
