@@ -37,7 +37,7 @@ std::vector<suite> make_suites() {
                "Without words it measures everything; what is compared with a floor brings that\n"
                "floor along. Placements: same = both processes on one CPU, free = left to the\n"
                "scheduler, split = one CPU each; the default is all. --quick takes seconds per\n"
-               "placement and shows p50 only roughly. Ratios above 1 are worse than the floor.\n",
+               "placement, and its figures are rough. Ratios above 1 are worse than the floor.\n",
                words);
     std::exit(status);
 }
@@ -137,6 +137,7 @@ int run_bench(const std::vector<std::string>& arguments) {
     const std::vector<suite> suites = make_suites();
     if (run_as_part(arguments, suites)) return 0;
     const options o = parse(arguments, suites);
+    if (!o.json.empty()) write_json(o.json, {});  // fails now rather than in the end
     fmt::print("{}{}\n", machine_text(), o.quick ? ", quick" : "");
     std::vector<row> all;
     for (const placement where : o.placements) {
