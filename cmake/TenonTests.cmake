@@ -4,7 +4,7 @@
 #
 # Each program is one ctest entry (starting a sanitized process per test case would take longer
 # than the cases do). Labels: unit or e2e, and tsan for what shares state between threads; an
-# end-to-end test asks for it by a line "// Labels: tsan".
+# end-to-end test asks for it by a line "// Labels: tsan". The target `tsan_tests` is all of those.
 
 if(NOT TENON_TESTS)
     return()
@@ -12,6 +12,8 @@ endif()
 enable_testing()
 find_package(GTest REQUIRED)
 find_package(simdjson QUIET)
+
+add_custom_target(tsan_tests)
 
 function(tenon_add_test name labels)
     set_target_properties(${name} PROPERTIES
@@ -24,6 +26,9 @@ function(tenon_add_test name labels)
         # Programs that a test starts must not survive a finding either.
         ENVIRONMENT "GTEST_OUTPUT=json:${PROJECT_BINARY_DIR}/results/${name}.json;\
 UBSAN_OPTIONS=print_stacktrace=1;TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+    if(tsan IN_LIST labels)
+        add_dependencies(tsan_tests ${name})
+    endif()
 endfunction()
 
 file(GLOB_RECURSE unit_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*_test.cpp)

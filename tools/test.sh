@@ -62,7 +62,7 @@ check 'compile time' tools/check_compile_time.py || true
 
 if [ -z "$quick" ]; then
     if check 'build asan' compile asan; then programs asan; fi
-    if check 'build tsan' compile tsan; then programs tsan -L tsan; fi
+    if check 'build tsan' compile tsan tsan_tests; then programs tsan -L tsan; fi
     check 'cross armhf' tests/cross/run.sh armhf || true
     check 'cross s390x' tests/cross/run.sh s390x || true
     if check 'build fuzz' compile fuzz; then
