@@ -19,6 +19,8 @@
 
 namespace tenon::inline v0 {
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"  // GCC takes scoped enumerators for declarations
 enum class kind : std::uint8_t {
     nothing,      ///< void, std::monostate
     boolean,
@@ -40,6 +42,7 @@ enum class kind : std::uint8_t {
     structure,
     dynamic,      ///< tenon::value
 };
+#pragma GCC diagnostic pop
 
 struct shape;
 class value;

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -30,27 +31,29 @@ TENON_API result<value> object_to_value(const shape& s, const void* object);
 
 class TENON_API value {
 public:
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"  // GCC takes scoped enumerators for declarations
     enum class type : std::uint8_t {
         nil, boolean, int64, uint64, float64, string, bytes, array, map, tagged
     };
+#pragma GCC diagnostic pop
     using array = std::vector<value>;
     /// In order of insertion. Keys are mostly strings but may be any value.
     using map = std::vector<std::pair<value, value>>;
     struct tagged;
 
-    value() noexcept : type_(type::nil) { number_ = 0; }
+    value() noexcept : number_(0), type_(type::nil) {}
     value(std::nullptr_t) noexcept : value() {}
     template <std::same_as<bool> T>  // no pointers
-    value(T b) noexcept : type_(type::boolean) { number_ = b; }
+    value(T b) noexcept : number_(0), type_(type::boolean) { boolean_ = b; }
     /// Type uint64 only beyond the range of int64, so that equal numbers are equal values.
     template <std::integral T>
         requires(!std::same_as<T, bool> && !std::same_as<T, char>)
     value(T n) noexcept
-        : type_(n > 0 && static_cast<std::uint64_t>(n) > INT64_MAX ? type::uint64 : type::int64) {
-        number_ = static_cast<std::uint64_t>(n);
-    }
+        : number_(static_cast<std::uint64_t>(n)),
+          type_(n > 0 && number_ > INT64_MAX ? type::uint64 : type::int64) {}
     template <std::floating_point T>
-    value(T d) noexcept : type_(type::float64) { double_ = static_cast<double>(d); }
+    value(T d) noexcept : double_(static_cast<double>(d)), type_(type::float64) {}
     value(std::string s);
     value(std::string_view s);
     value(const char* s);
@@ -70,15 +73,8 @@ public:
     }
 
     value(const value& o);
-    value(value&& o) noexcept : type_(o.type_) {
-        number_ = std::exchange(o.number_, 0);
-        o.type_ = type::nil;
-    }
-    value& operator=(value o) noexcept {
-        std::swap(number_, o.number_);
-        std::swap(type_, o.type_);
-        return *this;
-    }
+    value(value&& o) noexcept : value() { swap(o); }
+    value& operator=(value o) noexcept { return swap(o), *this; }
     ~value() {
         if (type_ >= type::string) release();
     }
@@ -149,10 +145,16 @@ public:
 
 private:
     void release() noexcept;
+    void swap(value& o) noexcept {
+        std::swap(number_, o.number_);  // all eight bytes, whatever they hold
+        std::swap(type_, o.type_);
+    }
     [[noreturn]] void mismatch(const char* expected) const;
 
     union {
-        std::uint64_t number_;  // boolean, int64, uint64
+        std::uint64_t number_;  // uint64, and 0 for nil
+        std::int64_t signed_;
+        bool boolean_;
         double double_;
         std::string* string_;
         tenon::bytes* bytes_;
@@ -171,6 +173,24 @@ struct value::tagged {
 
     friend bool operator==(const tagged&, const tagged&) = default;
 };
+
+template <class T>
+const T* value::get_if() const noexcept {
+    const void* content = nullptr;
+    if constexpr (std::is_same_v<T, std::string>) content = is_string() ? string_ : nullptr;
+    else if constexpr (std::is_same_v<T, tenon::bytes>) content = is_bytes() ? bytes_ : nullptr;
+    else if constexpr (std::is_same_v<T, array>) content = is_array() ? array_ : nullptr;
+    else if constexpr (std::is_same_v<T, map>) content = is_map() ? map_ : nullptr;
+    else if constexpr (std::is_same_v<T, tagged>) content = is_tagged() ? tagged_ : nullptr;
+    else if constexpr (std::is_same_v<T, double>) content = is_double() ? &double_ : nullptr;
+    else if constexpr (std::is_same_v<T, bool>) content = is_bool() ? &boolean_ : nullptr;
+    else if constexpr (std::is_same_v<T, std::int64_t>)
+        content = type_ == type::int64 ? &signed_ : nullptr;
+    else if constexpr (std::is_same_v<T, std::uint64_t>)
+        content = type_ == type::uint64 ? &number_ : nullptr;
+    else static_assert(sizeof(T) == 0, "a value never has exactly this type");
+    return static_cast<const T*>(content);
+}
 
 /// The type's name as listed: "nil", "boolean", …
 TENON_API std::string_view to_string(enum value::type t) noexcept;
