@@ -1,0 +1,92 @@
+#include "wire/frame_reader.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "wire/endian.hpp"
+
+namespace tenon::inline v0::wire {
+namespace {
+
+// Frames up to this size get their room at once; longer ones as their bytes arrive.
+constexpr std::size_t trusted_size = 512 * 1024;
+// An empty reader keeps storage up to this size for the next frames.
+constexpr std::size_t kept_size = 1024 * 1024;
+
+}  // namespace
+
+void frame_reader::move_to(std::size_t capacity) {
+    base::byte_buffer bigger;
+    bigger.resize(std::max(capacity, end_ - begin_));
+    if (end_ != begin_) std::memcpy(bigger.data(), storage_.data() + begin_, end_ - begin_);
+    storage_ = std::move(bigger);
+    end_ -= begin_;
+    begin_ = 0;
+}
+
+std::size_t frame_reader::missing() const noexcept {
+    const std::size_t have = end_ - begin_;
+    if (have < prefix_size) return 0;
+    const std::size_t need = prefix_size + load_be24(storage_.data() + begin_);
+    return need > have ? need - have : 0;
+}
+
+std::span<std::byte> frame_reader::space() {
+    const std::size_t have = end_ - begin_;
+    if (have == 0) {
+        begin_ = end_ = 0;
+        if (storage_.size() > kept_size) storage_.reset();
+    }
+    // Room for the rest of the frame that has begun, and the ordinary read-ahead behind it.
+    std::size_t want = read_ahead_;
+    if (error_.empty()) {
+        const std::size_t rest = missing();
+        want += have + rest <= trusted_size ? rest : std::min(rest, std::max(have, trusted_size));
+    }
+    if (storage_.size() - end_ < want - read_ahead_ / 2) {
+        if (storage_.size() - have >= want) {
+            std::memmove(storage_.data(), storage_.data() + begin_, have);
+            begin_ = 0;
+            end_ = have;
+        } else {
+            move_to(have + want);
+        }
+    }
+    return {storage_.data() + end_, storage_.size() - end_};
+}
+
+std::optional<bytes_view> frame_reader::next() noexcept {
+    const std::size_t have = end_ - begin_;
+    if (have < prefix_size || !error_.empty()) return std::nullopt;
+    const std::byte* p = storage_.data() + begin_;
+    const std::size_t size = load_be24(p);
+    if (size < header_size) error_ = "frame shorter than its header";
+    else if (size > limit_) error_ = "frame too long";
+    if (!error_.empty() || have - prefix_size < size) return std::nullopt;
+    begin_ += prefix_size + size;
+    return bytes_view(p + prefix_size, size);
+}
+
+void frame_reader::release_if_empty() noexcept {
+    if (begin_ != end_) return;
+    storage_.reset();
+    begin_ = end_ = 0;
+}
+
+base::byte_buffer frame_reader::detach() {
+    base::byte_buffer taken = std::move(storage_);
+    storage_ = base::byte_buffer();
+    const std::size_t from = begin_;
+    const std::size_t have = end_ - begin_;
+    begin_ = 0;
+    end_ = 0;
+    if (have != 0) {
+        storage_.resize(std::max(have, read_ahead_));
+        std::memcpy(storage_.data(), taken.data() + from, have);
+        end_ = have;
+    }
+    return taken;
+}
+
+}  // namespace tenon::inline v0::wire

@@ -1,0 +1,79 @@
+#include "wire/stream_table.hpp"
+
+#include <utility>
+
+namespace tenon::inline v0::wire {
+namespace {
+
+constexpr std::size_t first_capacity = 8;
+
+}  // namespace
+
+stream_slot* stream_table::find(std::uint32_t id) noexcept {
+    if (size_ == 0) return nullptr;
+    const std::size_t mask = slots_.size() - 1;
+    for (std::size_t i = home(id);; i = (i + 1) & mask) {
+        stream_slot& s = slots_[i];
+        if (s.id == id) return &s;
+        if (s.id == 0) return nullptr;
+    }
+}
+
+stream_slot& stream_table::insert(std::uint32_t id) {
+    // At most half full, so that a hostile choice of ids costs little.
+    if ((size_ + 1) * 2 > slots_.size()) grow();
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t i = home(id);
+    while (slots_[i].id != 0) i = (i + 1) & mask;
+    slots_[i].id = id;
+    ++size_;
+    return slots_[i];
+}
+
+void stream_table::erase(stream_slot& slot) noexcept {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t hole = static_cast<std::size_t>(&slot - slots_.data());
+    for (std::size_t i = (hole + 1) & mask; slots_[i].id != 0; i = (i + 1) & mask) {
+        // An entry may fill the hole unless its home lies behind the hole.
+        const std::size_t from_home = (i - home(slots_[i].id)) & mask;
+        if (from_home < ((i - hole) & mask)) continue;
+        slots_[hole] = std::move(slots_[i]);
+        hole = i;
+    }
+    slots_[hole] = stream_slot();
+    --size_;
+}
+
+stream_slot* stream_table::any() noexcept {
+    if (size_ == 0) return nullptr;
+    const std::size_t mask = slots_.size() - 1;
+    while (slots_[cursor_ & mask].id == 0) ++cursor_;
+    return &slots_[cursor_ & mask];
+}
+
+void stream_table::grow() {
+    std::vector<stream_slot> old = std::move(slots_);
+    slots_ = std::vector<stream_slot>(old.empty() ? first_capacity : old.size() * 2);
+    const std::size_t mask = slots_.size() - 1;
+    for (stream_slot& s : old) {
+        if (s.id == 0) continue;
+        std::size_t i = home(s.id);
+        while (slots_[i].id != 0) i = (i + 1) & mask;
+        slots_[i] = std::move(s);
+    }
+}
+
+void stream_table::release_if_empty() noexcept {
+    if (size_ != 0) return;
+    slots_ = std::vector<stream_slot>();
+    cursor_ = 0;
+}
+
+std::uint32_t stream_ids::take(stream_table& used) noexcept {
+    std::uint32_t id = next_;
+    while (used.find(id) != nullptr) id = id >= max_stream_id - 1 ? first_ : id + 2;
+    next_ = id >= max_stream_id - 1 ? first_ : id + 2;
+    return id;
+}
+
+}  // namespace tenon::inline v0::wire
