@@ -229,6 +229,10 @@ result<request_metadata> read_request_metadata(bytes_view metadata, metadata_for
 bytes_view leading_entry(bytes_view metadata, metadata_format format) noexcept {
     if (format == metadata_format::routing) return metadata;
     if (format == metadata_format::unknown) return {};
+    if (metadata.size() >= 4 && std::to_integer<unsigned>(metadata[0]) >= 0x80) {
+        const std::size_t size = 4 + load_be24(metadata.data() + 1);
+        return size <= metadata.size() ? metadata.first(size) : bytes_view();
+    }
     const auto e = metadata_reader(metadata).next();
     return e ? e->whole : bytes_view();
 }

@@ -229,8 +229,7 @@ void output_queue::forget_message(message& m) noexcept {
     unref(m.owner);
 }
 
-output_queue::dropped output_queue::drop(std::uint32_t stream, bool* begun) noexcept {
-    *begun = false;
+output_queue::dropped output_queue::drop_lane(std::uint32_t stream, bool* begun) noexcept {
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
         lane& l = *lanes_[i];
         if (l.stream != stream) continue;

@@ -66,7 +66,10 @@ public:
     /// Takes out every frame of the stream that waits behind or in a message above large_limit.
     /// What remains to be said to the peer, if anything, is up to the caller; after `request`
     /// that is a CANCEL if `*begun`.
-    dropped drop(std::uint32_t stream, bool* begun) noexcept;
+    dropped drop(std::uint32_t stream, bool* begun) noexcept {
+        *begun = false;
+        return lanes_.empty() ? dropped::nothing : drop_lane(stream, begun);
+    }
 
     /// Takes out all such messages of all streams.
     void drop_all() noexcept;
@@ -137,6 +140,7 @@ private:
     void wait_in(lane& l, const frame& f, outgoing& payload);
     void cut_next();
     void finish_front(std::size_t index);
+    dropped drop_lane(std::uint32_t stream, bool* begun) noexcept;
     void forget_message(message& m) noexcept;
 
     framing framing_;

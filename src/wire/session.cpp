@@ -273,7 +273,7 @@ stream_slot* session::find(stream_ref stream) noexcept {
 void session::end(stream_slot& slot, bool drop_output) noexcept {
     bool begun = false;
     if (drop_output) out_.drop(slot.id, &begun);
-    drop_partial(slot);
+    if (slot.partial != nullptr) drop_partial(slot);
     table_of(slot.id).erase(slot);
 }
 

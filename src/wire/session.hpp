@@ -227,7 +227,7 @@ private:
     event on_keepalive(const frame& f);
     event on_extension(const frame& f);
     event on_lease(const frame& f);
-    event show_request(stream_slot& slot, event e);
+    void show_request(stream_slot& slot, event& e);
     fragment_state take_fragment(stream_slot& slot, const frame& f);
     void take_message(stream_slot& slot, event& e) noexcept;
     void drop_partial(stream_slot& slot) noexcept;

@@ -172,14 +172,18 @@ event session::on_request(const frame& f) {
     stream_slot& s = open(peer_, f.stream, kind);
     s.send_credit = kind == request_kind::response ? 1 : f.n;
     s.remote_done = kind != request_kind::channel;
-    if (!more_follow(f)) return show_request(s, std::move(e));
+    if (!more_follow(f)) {
+        show_request(s, e);
+        return e;
+    }
     s.assembling_request = true;
     const fragment_state state = take_fragment(s, f);
-    return state == fragment_state::taken ? event() : fragment_failed(s, state);
+    if (state != fragment_state::taken) return fragment_failed(s, state);
+    return {};
 }
 
 /// Turns a complete request in `e` into its event.
-event session::show_request(stream_slot& slot, event e) {
+void session::show_request(stream_slot& slot, event& e) {
     slot.assembling_request = false;
     e.kind = event_kind::request;
     e.request = slot.kind;
@@ -190,7 +194,6 @@ event session::show_request(stream_slot& slot, event e) {
         e.stream.use = 0;
         end(slot, false);
     }
-    return e;
 }
 
 event session::on_payload(const frame& f) {
@@ -204,7 +207,8 @@ event session::on_payload(const frame& f) {
     e.n = s->send_credit;
     e.complete = s->partial->complete && s->kind == request_kind::channel;
     take_message(*s, e);
-    return show_request(*s, std::move(e));
+    show_request(*s, e);
+    return e;
 }
 
 /// A PAYLOAD on a stream whose peer may still send.

@@ -22,21 +22,39 @@ stream_slot* stream_table::find(std::uint32_t id) noexcept {
 stream_slot& stream_table::insert(std::uint32_t id) {
     // At most half full, so that a hostile choice of ids costs little.
     if ((size_ + 1) * 2 > slots_.size()) grow();
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t i = home(id);
-    while (slots_[i].id != 0) i = (i + 1) & mask;
-    slots_[i].id = id;
     ++size_;
-    return slots_[i];
+    if (stream_slot& s = slots_[home(id)]; s.id == 0) {
+        s.id = id;
+        return s;
+    }
+    stream_slot fresh;
+    fresh.id = id;
+    return place(std::move(fresh));
+}
+
+/// Puts a slot where it belongs: nobody is farther from home than the one after it would be in
+/// its place. Returns where.
+stream_slot& stream_table::place(stream_slot slot) noexcept {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t i = home(slot.id);
+    std::size_t distance = 0;
+    stream_slot* placed = nullptr;
+    for (; slots_[i].id != 0; i = (i + 1) & mask, ++distance) {
+        const std::size_t theirs = (i - home(slots_[i].id)) & mask;
+        if (theirs >= distance) continue;
+        std::swap(slots_[i], slot);
+        distance = theirs;
+        if (placed == nullptr) placed = &slots_[i];
+    }
+    slots_[i] = std::move(slot);
+    return placed != nullptr ? *placed : slots_[i];
 }
 
 void stream_table::erase(stream_slot& slot) noexcept {
     const std::size_t mask = slots_.size() - 1;
     std::size_t hole = static_cast<std::size_t>(&slot - slots_.data());
-    for (std::size_t i = (hole + 1) & mask; slots_[i].id != 0; i = (i + 1) & mask) {
-        // An entry may fill the hole unless its home lies behind the hole.
-        const std::size_t from_home = (i - home(slots_[i].id)) & mask;
-        if (from_home < ((i - hole) & mask)) continue;
+    for (std::size_t i = (hole + 1) & mask; slots_[i].id != 0 && home(slots_[i].id) != i;
+         i = (i + 1) & mask) {
         slots_[hole] = std::move(slots_[i]);
         hole = i;
     }
@@ -54,13 +72,8 @@ stream_slot* stream_table::any() noexcept {
 void stream_table::grow() {
     std::vector<stream_slot> old = std::move(slots_);
     slots_ = std::vector<stream_slot>(old.empty() ? first_capacity : old.size() * 2);
-    const std::size_t mask = slots_.size() - 1;
-    for (stream_slot& s : old) {
-        if (s.id == 0) continue;
-        std::size_t i = home(s.id);
-        while (slots_[i].id != 0) i = (i + 1) & mask;
-        slots_[i] = std::move(s);
-    }
+    for (stream_slot& s : old)
+        if (s.id != 0) place(std::move(s));
 }
 
 void stream_table::release_if_empty() noexcept {

@@ -1,9 +1,9 @@
 #pragma once
 // stream_table: open streams of one parity by stream id, and the choice of new ids.
 //
-// Power-of-two open addressing, indexed by id >> 1, so that ids in sequence never collide;
-// removing shifts the cluster back, there are no tombstones. Pointers to slots end with any
-// insert or erase. No allocation while the number of streams stays within what it has been.
+// Power-of-two open addressing, indexed by id >> 1, so that ids in sequence never collide; those
+// that do are kept in order of their distance from home, and removing shifts them back, so there
+// are no tombstones. Pointers to slots end with any insert or erase. No allocation while the number of streams stays within what it has been.
 // Not thread-safe.
 
 #include <chrono>
@@ -68,6 +68,7 @@ public:
 private:
     std::size_t home(std::uint32_t id) const noexcept { return (id >> 1) & (slots_.size() - 1); }
     void grow();
+    stream_slot& place(stream_slot slot) noexcept;
 
     std::vector<stream_slot> slots_;
     std::size_t size_ = 0;
