@@ -17,7 +17,7 @@ public:
     cancel_hook(const cancel_hook&) = delete;
     cancel_hook& operator=(const cancel_hook&) = delete;
 
-    /// On the thread that calls cancel(). May remove, re-add or destroy any hook, itself included.
+    /// On the thread that calls cancel(). May remove or destroy any hook, itself included.
     virtual void on_cancel() noexcept = 0;
 
 protected:
@@ -65,6 +65,7 @@ private:
     std::atomic<std::uint32_t> finished_{0};  // hooks that have returned
     cancel_hook* first_ = nullptr;
     cancel_hook* running_ = nullptr;
+    bool waiting_ = false;  // somebody waits for finished_ to change
     const void* runner_ = nullptr;  // identifies the thread in cancel()
 };
 

@@ -69,6 +69,8 @@ private:
     mutable base::mutex mutex_;  // guards all below
     base::list<member> idle_;
     base::list<member> ended_;
+    std::size_t idle_count_ = 0;
+    std::size_t ended_count_ = 0;
     std::vector<event_loop*> loops_;
     std::vector<std::unique_ptr<member>> members_;
     bool stopping_ = false;

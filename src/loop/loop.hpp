@@ -161,7 +161,7 @@ public:
     /// Calls on_ready() with `flags` in the next round. Needs no watch(), but remove().
     void make_ready(pollable& p, ready_flags flags = ready::resumed) noexcept;
 
-    /// Moves the timer if it is armed. A time in the past is due in the next round.
+    /// Moves the timer if it is armed. A time in the past is due at the next tick (1 ms).
     void arm(timer& t, base::time_point deadline) noexcept { timers_.arm(t, deadline); }
     void disarm(timer& t) noexcept { t.unlink(); }
 
@@ -228,7 +228,7 @@ private:
     static constexpr std::uint64_t user_bit = 1;
 
     bool take(std::uint64_t word) noexcept;
-    void adopt();
+    void go_on_after_take_over();
     turn run_lists();
     turn run_one(pollable& p, ready_flags flags);
     turn wait();

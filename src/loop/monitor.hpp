@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -52,7 +53,14 @@ public:
 
 private:
     friend class event_loop;
-    struct watched;
+    struct watched {
+        explicit watched(event_loop& l) noexcept : loop(&l) {}
+        event_loop* loop;
+        std::uint64_t turns = 0;      // when last looked
+        std::uint64_t word = 0;       // of the bracket that was open then …
+        base::time_point since{};     // … and since when it is known
+        bool reported = false;
+    };
 
     /// The loop is about to do something. Cheap while the monitor is awake.
     void notice() noexcept {

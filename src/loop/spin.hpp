@@ -38,10 +38,10 @@ public:
         if (!begin()) return false;
         for (;;) {
             for (int i = 0; i < tries_per_round; ++i) {
-                if (try_once()) return end(true), true;
+                if (try_once()) return end(i), true;
                 base::cpu_pause();
             }
-            if (!keep_on() || over()) return end(false), false;
+            if (!keep_on() || over()) return end(in_vain), false;
         }
     }
     template <class Try>
@@ -54,10 +54,11 @@ public:
     bool begin() noexcept;
     /// … after each round of `tries_per_round`: whether the time is over (else has yielded) …
     bool over() noexcept;
-    /// … and how it ended.
-    void end(bool success) noexcept;
+    /// … and at the end which try of the round succeeded, or `in_vain`.
+    void end(int successful_try) noexcept;
 
     static constexpr int tries_per_round = 4;
+    static constexpr int in_vain = -1;
 
 private:
     static constexpr unsigned give_up_after = 16;
@@ -68,6 +69,8 @@ private:
     std::int64_t budget_ = 0;            // of this use, ns
     std::int64_t typical_ = 0;           // recent time to success, ns
     std::int64_t credit_ = 0;            // ns that may still be lost in vain
+    std::uint32_t yields_ = 0;           // in this use
+    std::uint32_t beside_us_ = 0;        // evidence that the peer shares our CPU, 0 … most_evidence
     std::uint32_t misses_ = 0;           // uses in a row without success
     std::uint32_t skipped_ = 0;          // uses not tried since giving up
     std::uint32_t retry_interval_ = 0;   // how many to skip before the next trial

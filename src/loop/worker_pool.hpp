@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -94,8 +95,9 @@ private:
 
     void main(worker& w) noexcept;
     job* next(worker& w) noexcept;
-    bool spawn() noexcept;
-    void join_ended() noexcept;
+    bool rest(worker& w, std::unique_lock<base::mutex>& lock) noexcept;
+    void settle(worker& w) noexcept;
+    bool grow() noexcept;
 
     const pool_options options_;
     std::atomic<std::size_t> queued_{0};
@@ -105,6 +107,7 @@ private:
     base::list<worker> ended_;   // to be joined
     std::vector<std::unique_ptr<worker>> workers_;
     std::size_t live_ = 0;
+    std::size_t idle_count_ = 0;
     bool newcomer_ = false;      // a thread is being made, or waits for the target to pass
     bool stopping_ = false;
     pool_stats stats_;

@@ -1,0 +1,29 @@
+#pragma once
+// What the runtime knows about a thread of its own: what it runs for, and which loop it owns.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "tenon/task.hpp"
+
+namespace tenon::inline v0::loop {
+
+class event_loop;
+
+struct thread_state {
+    event_loop* loop = nullptr;         // owned, or whose user code runs here
+    std::uint64_t word = 0;             // the ticket while in user code, else 0
+    const call_scope* scope = nullptr;  // of that user code
+    const void* group = nullptr;        // the crew, pool or monitor that made the thread
+};
+
+/// The calling thread's. Not to be kept across a coroutine's suspension.
+thread_state& this_thread() noexcept;
+
+/// A thread with that name (cut at 15 characters) which blocks every signal except those that
+/// report its own faults. Throws std::system_error.
+std::thread start_thread(const std::string& name, const void* group, std::function<void()> main);
+
+}  // namespace tenon::inline v0::loop

@@ -1,0 +1,178 @@
+#include "loop/worker_pool.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/futex.hpp"
+#include "loop/thread.hpp"
+
+namespace tenon::inline v0::loop {
+
+class worker_pool::worker : public base::list_hook<> {
+public:
+    /// To be followed by futex_wake() on what is returned, also if the worker is gone by then.
+    base::futex_word& call() noexcept {
+        called_.store(1, std::memory_order_release);
+        return called_;
+    }
+    /// Until call() was called since the last reset(), or the time is over.
+    void wait() noexcept {
+        while (called_.load(std::memory_order_acquire) == 0) base::futex_wait(called_, 0);
+    }
+    void wait_for(std::chrono::nanoseconds t) noexcept {
+        if (called_.load(std::memory_order_acquire) == 0) base::futex_wait_for(called_, 0, t);
+    }
+    void reset() noexcept { called_.store(0, std::memory_order_relaxed); }
+
+    std::thread thread;
+    bool newcomer = false;  // holds back until a job has waited too long
+
+private:
+    base::futex_word called_{0};
+};
+
+worker_pool::worker_pool(pool_options options) : options_(std::move(options)) {}
+
+worker_pool::~worker_pool() {
+    if (!stop(false)) std::terminate();
+}
+
+bool worker_pool::submit(job& j) noexcept {
+    base::futex_word* called = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        const bool full = queued_.load(std::memory_order_relaxed) >= options_.queue_limit;
+        if (stopping_ || full || (idle_.empty() && !grow() && live_ == 0)) {
+            ++stats_.refused;
+            return false;
+        }
+        j.submitted_ = base::time_source::steady().now();
+        queue_.push_back(j);
+        queued_.fetch_add(1, std::memory_order_relaxed);
+        if (!idle_.empty()) {
+            --idle_count_;
+            called = &idle_.pop_front().call();
+        }
+    }
+    if (called) base::futex_wake(*called);  // not under the lock, which is what it wants first
+    return true;
+}
+
+result<void> worker_pool::stop(bool drain) {
+    if (this_thread().group == this)
+        return tenon::error(errc::conflict, "a pool cannot be stopped by its own threads");
+    base::list<job> dropped;
+    std::vector<std::unique_ptr<worker>> workers;
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+        if (!drain) {
+            dropped.splice_back(queue_);
+            queued_.store(0, std::memory_order_relaxed);
+        }
+        idle_.clear();
+        idle_count_ = 0;
+        ended_.clear();
+        for (const auto& w : workers_) base::futex_wake(w->call());
+        workers.swap(workers_);
+    }
+    while (!dropped.empty()) dropped.pop_front().drop();
+    for (const auto& w : workers) w->thread.join();
+    return {};
+}
+
+pool_stats worker_pool::stats() const noexcept {
+    const std::lock_guard lock(mutex_);
+    pool_stats s = stats_;
+    s.threads = live_;
+    s.idle = idle_count_;
+    s.queued = queued_.load(std::memory_order_relaxed);
+    return s;
+}
+
+/// Makes a thread if one is due: at once up to the resident number, then one newcomer at a time.
+bool worker_pool::grow() noexcept {
+    const bool newcomer = live_ >= options_.resident;
+    if (live_ >= options_.max || (newcomer && newcomer_)) return false;
+    while (!ended_.empty()) {
+        worker& w = ended_.pop_front();
+        w.thread.join();  // it has nothing left to do but return
+        std::erase_if(workers_, [&w](const auto& p) { return p.get() == &w; });
+    }
+    try {
+        auto made = std::make_unique<worker>();
+        workers_.reserve(workers_.size() + 1);
+        worker& w = *made;
+        w.newcomer = newcomer;
+        w.thread = start_thread(options_.name, this, [this, &w] { main(w); });
+        workers_.push_back(std::move(made));
+    } catch (...) {  // no memory, or the system's limit of threads
+        return false;
+    }
+    ++live_;
+    newcomer_ = newcomer_ || newcomer;
+    return true;
+}
+
+void worker_pool::main(worker& w) noexcept {
+    while (job* const j = next(w)) j->run();
+}
+
+/// Waits for a job. Null: the thread is to end.
+job* worker_pool::next(worker& w) noexcept {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        if (queue_.empty()) {
+            settle(w);
+            if (stopping_ || !rest(w, lock)) return nullptr;
+            continue;
+        }
+        const base::time_point now = base::time_source::steady().now();
+        const base::nanoseconds waited = now - queue_.front().submitted_;
+        if (w.newcomer && waited < options_.target_wait && !stopping_) {
+            w.reset();
+            lock.unlock();
+            w.wait_for(options_.target_wait - waited);
+            lock.lock();
+            continue;
+        }
+        settle(w);
+        job& j = queue_.pop_front();
+        queued_.fetch_sub(1, std::memory_order_relaxed);
+        ++stats_.started;
+        stats_.waited += waited;
+        stats_.longest_wait = std::max(stats_.longest_wait, waited);
+        // This job may block for long: somebody has to watch over those that still wait.
+        if (!queue_.empty() && idle_.empty() && !stopping_) grow();
+        return &j;
+    }
+}
+
+/// A newcomer that has seen what it waited for is a worker like the others.
+void worker_pool::settle(worker& w) noexcept {
+    if (std::exchange(w.newcomer, false)) newcomer_ = false;
+}
+
+/// Waits to be called. False if the thread is to end since it is one too many.
+bool worker_pool::rest(worker& w, std::unique_lock<base::mutex>& lock) noexcept {
+    const bool surplus = live_ > options_.resident;
+    w.reset();
+    idle_.push_front(w);
+    ++idle_count_;
+    lock.unlock();
+    if (surplus) w.wait_for(options_.idle_time);
+    else w.wait();
+    lock.lock();
+    if (!w.linked()) return true;  // called
+    w.unlink();
+    --idle_count_;
+    if (live_ <= options_.resident || stopping_) return true;
+    --live_;
+    ended_.push_back(w);
+    return false;
+}
+
+}  // namespace tenon::inline v0::loop
