@@ -22,7 +22,7 @@ constexpr unsigned probes_per_poll = 8;   // probed rounds in a row before epoll
 constexpr int embedded_rounds = 16;       // of one run_ready()
 constexpr std::uint32_t input = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
-constinit const spin_policy never_spin{{false}};
+constinit const spin_policy never_spin{false};
 
 tenon::error system_error(const char* what) {
     return tenon::error(errc::unavailable, std::string(what) + ": " + std::strerror(errno));

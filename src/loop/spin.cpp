@@ -11,6 +11,10 @@ namespace {
 constexpr std::int64_t shortest_budget = 10'000;
 constexpr std::int64_t budget_in_typical = 4;
 constexpr std::int64_t credit_in_budgets = 40;
+constexpr std::int64_t long_yield = 500'000;
+constexpr std::int64_t first_pause = 20'000'000;
+constexpr std::int64_t last_pause = 2'000'000'000;
+constexpr std::uint32_t calm_after = 1'000;
 constexpr std::uint32_t enough_evidence = 8;
 constexpr std::uint32_t most_evidence = 12;
 constexpr std::uint32_t first_retry = 32;
@@ -29,14 +33,19 @@ bool adaptive_spin::begin() noexcept {
         if (++skipped_ < retry_interval_) return false;
         skipped_ = 0;
     }
-    // The clock is first read after a round in vain: quick success costs nothing.
+    const std::int64_t crowded = policy_.crowded_until_.load(std::memory_order_relaxed);
+    const bool yield_first = beside_us_ >= enough_evidence;
     started_ = {};
     yields_ = 0;
-    if (beside_us_ >= enough_evidence) {
-        // The peer cannot have answered yet: it needs this CPU first.
-        ++yields_;
-        sched_yield();
+    // Otherwise the clock is first read after a round in vain: quick success costs nothing.
+    if (crowded == 0 && !yield_first) return true;
+    const base::time_point now = base::time_source::steady().now();
+    if (crowded != 0) {
+        if (now.time_since_epoch().count() < crowded) return false;
+        policy_.crowded_until_.store(0, std::memory_order_relaxed);
     }
+    // A peer on this CPU cannot have answered yet: it needs the CPU first.
+    if (yield_first) yield(now);
     return true;
 }
 
@@ -58,9 +67,26 @@ bool adaptive_spin::over() noexcept {
     } else if ((now - started_).count() >= budget_) {
         return true;
     }
+    yield(now);
+    return false;
+}
+
+/// Lets others on this CPU run. Notices if that was not just the peer with its answer.
+void adaptive_spin::yield(base::time_point now) noexcept {
     ++yields_;
     sched_yield();
-    return false;
+    const base::time_point back = base::time_source::steady().now();
+    if ((back - now).count() < long_yield) {
+        if (++quick_yields_ == calm_after) policy_.crowded_for_.store(0, std::memory_order_relaxed);
+        return;
+    }
+    quick_yields_ = 0;
+    // Places that notice at the same time may lose one another's doubling: no harm.
+    const std::int64_t before = policy_.crowded_for_.load(std::memory_order_relaxed);
+    const std::int64_t span = std::clamp(2 * before, first_pause, last_pause);
+    policy_.crowded_for_.store(span, std::memory_order_relaxed);
+    policy_.crowded_until_.store(back.time_since_epoch().count() + span,
+                                 std::memory_order_relaxed);
 }
 
 void adaptive_spin::end(int successful_try) noexcept {

@@ -6,6 +6,8 @@
 // A round is a few tries and a sched_yield(), so that a peer on the same CPU runs at once. The time
 // allowed is learnt from how long success took; after 16 uses in a row without success the place
 // gives up and tries again rarely. Time lost in vain is also bounded as a share of elapsed time.
+// Where a third party wants the CPU, a yield costs its whole time slice: noticed by the first one,
+// all places of the runtime stop spinning for a while.
 
 #include <atomic>
 #include <cstdint>
@@ -16,13 +18,24 @@
 namespace tenon::inline v0::loop {
 
 /// Shared by all places of a runtime; may be changed at any time.
-struct spin_policy {
+class spin_policy {
+public:
+    constexpr explicit spin_policy(bool on = true) noexcept : enabled(on) {}
+
     /// The global switch. Always without effect on a machine with one CPU.
-    std::atomic<bool> enabled{true};
+    std::atomic<bool> enabled;
     /// The longest wait in nanoseconds.
     std::atomic<std::int64_t> max_budget{50'000};
     /// How much of the elapsed time one place may spin in vain, in 1/1000.
     std::atomic<std::int32_t> wasted_per_mille{100};
+
+private:
+    friend class adaptive_spin;
+
+    // No place spins before this time (ns of the steady clock), because the CPU is crowded …
+    mutable std::atomic<std::int64_t> crowded_until_{0};
+    // … and for how long the next notice of it will count.
+    mutable std::atomic<std::int64_t> crowded_for_{0};
 };
 
 /// Not thread-safe: used by whoever owns the waiting place.
@@ -63,6 +76,8 @@ public:
 private:
     static constexpr unsigned give_up_after = 16;
 
+    void yield(base::time_point now) noexcept;
+
     const spin_policy& policy_;
     base::time_point started_{};
     base::time_point credited_{};        // up to when credit_ has grown
@@ -70,6 +85,7 @@ private:
     std::int64_t typical_ = 0;           // recent time to success, ns
     std::int64_t credit_ = 0;            // ns that may still be lost in vain
     std::uint32_t yields_ = 0;           // in this use
+    std::uint32_t quick_yields_ = 0;     // in a row
     std::uint32_t beside_us_ = 0;        // evidence that the peer shares our CPU, 0 … most_evidence
     std::uint32_t misses_ = 0;           // uses in a row without success
     std::uint32_t skipped_ = 0;          // uses not tried since giving up
