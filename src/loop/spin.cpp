@@ -13,8 +13,9 @@ constexpr std::int64_t budget_in_typical = 4;
 constexpr std::int64_t credit_in_budgets = 40;
 constexpr std::int64_t long_yield = 500'000;
 constexpr std::int64_t first_pause = 20'000'000;
-constexpr std::int64_t last_pause = 2'000'000'000;
+constexpr std::int64_t last_pause = 200'000'000;
 constexpr std::uint32_t calm_after = 1'000;
+constexpr std::uint32_t rounds_per_rare_yield = 8;
 constexpr std::uint32_t enough_evidence = 8;
 constexpr std::uint32_t most_evidence = 12;
 constexpr std::uint32_t first_retry = 32;
@@ -36,14 +37,19 @@ bool adaptive_spin::begin() noexcept {
     const std::int64_t crowded = policy_.crowded_until_.load(std::memory_order_relaxed);
     const bool yield_first = beside_us_ >= enough_evidence;
     started_ = {};
+    rounds_ = 0;
     yields_ = 0;
+    may_yield_ = true;
     // Otherwise the clock is first read after a round in vain: quick success costs nothing.
     if (crowded == 0 && !yield_first) return true;
     const base::time_point now = base::time_source::steady().now();
-    if (crowded != 0) {
-        if (now.time_since_epoch().count() < crowded) return false;
-        policy_.crowded_until_.store(0, std::memory_order_relaxed);
+    if (now.time_since_epoch().count() < crowded) {
+        // A peer on this CPU could not answer without our yielding, so rather sleep; for one on
+        // another CPU it pays to wait all the same.
+        may_yield_ = false;
+        return !yield_first;
     }
+    if (crowded != 0) policy_.crowded_until_.store(0, std::memory_order_relaxed);
     // A peer on this CPU cannot have answered yet: it needs the CPU first.
     if (yield_first) yield(now);
     return true;
@@ -67,7 +73,9 @@ bool adaptive_spin::over() noexcept {
     } else if ((now - started_).count() >= budget_) {
         return true;
     }
-    yield(now);
+    // With a peer on another CPU yielding only gives time away to third parties.
+    const bool rarely = beside_us_ == 0;
+    if (may_yield_ && (++rounds_ % rounds_per_rare_yield == 0 || !rarely)) yield(now);
     return false;
 }
 

@@ -7,7 +7,8 @@
 // allowed is learnt from how long success took; after 16 uses in a row without success the place
 // gives up and tries again rarely. Time lost in vain is also bounded as a share of elapsed time.
 // Where a third party wants the CPU, a yield costs its whole time slice: noticed by the first one,
-// all places of the runtime stop spinning for a while.
+// all places of the runtime stop yielding for a while, and those whose peer is on the same CPU stop
+// spinning.
 
 #include <atomic>
 #include <cstdint>
@@ -32,7 +33,7 @@ public:
 private:
     friend class adaptive_spin;
 
-    // No place spins before this time (ns of the steady clock), because the CPU is crowded …
+    // No place yields before this time (ns of the steady clock), because the CPU is crowded …
     mutable std::atomic<std::int64_t> crowded_until_{0};
     // … and for how long the next notice of it will count.
     mutable std::atomic<std::int64_t> crowded_for_{0};
@@ -86,7 +87,9 @@ private:
     std::int64_t credit_ = 0;            // ns that may still be lost in vain
     std::uint32_t yields_ = 0;           // in this use
     std::uint32_t quick_yields_ = 0;     // in a row
-    std::uint32_t beside_us_ = 0;        // evidence that the peer shares our CPU, 0 … most_evidence
+    std::uint32_t rounds_ = 0;           // in this use
+    std::uint32_t beside_us_ = 4;        // evidence that the peer shares our CPU, 0 … most_evidence
+    bool may_yield_ = true;              // in this use
     std::uint32_t misses_ = 0;           // uses in a row without success
     std::uint32_t skipped_ = 0;          // uses not tried since giving up
     std::uint32_t retry_interval_ = 0;   // how many to skip before the next trial
