@@ -61,11 +61,11 @@ private:
     void lock() noexcept;
     void unlock() noexcept;
 
-    std::atomic<std::uint32_t> state_{0};  // guards all below
+    std::atomic<std::uint32_t> state_{0};     // guards all below
     std::atomic<std::uint32_t> finished_{0};  // hooks that have returned
     cancel_hook* first_ = nullptr;
     cancel_hook* running_ = nullptr;
-    bool waiting_ = false;  // somebody waits for finished_ to change
+    bool waiting_ = false;          // somebody waits for finished_ to change
     const void* runner_ = nullptr;  // identifies the thread in cancel()
 };
 

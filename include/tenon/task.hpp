@@ -26,14 +26,14 @@ namespace tenon::inline v0 {
 
 namespace loop {
 class event_loop;
-}
+}  // namespace loop
 
 /// What a call and everything it awaits have in common. Must outlive the tasks that use it.
 struct call_scope {
     loop::event_loop* loop = nullptr;  ///< continue here; null: where the awaited thing completes
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
-    cancellation* cancel = nullptr;    ///< null: cannot be cancelled
-    void* trace = nullptr;             ///< of the tracing layer
+    cancellation* cancel = nullptr;  ///< null: cannot be cancelled
+    void* trace = nullptr;           ///< of the tracing layer
 };
 
 template <class T = void>
@@ -61,9 +61,7 @@ TENON_API call_scope scope_for_blocking() noexcept;
 class promise_base {
 public:
     static void* operator new(std::size_t size) { return frame_allocate(size); }
-    static void operator delete(void* frame, std::size_t size) noexcept {
-        frame_free(frame, size);
-    }
+    static void operator delete(void* frame, std::size_t size) noexcept { frame_free(frame, size); }
 
     std::suspend_always initial_suspend() const noexcept { return {}; }
 
@@ -83,8 +81,8 @@ public:
     void unhandled_exception() noexcept { exception = std::current_exception(); }
 
     const call_scope* scope = nullptr;
-    std::coroutine_handle<> continuation;       // either this …
-    void (*on_done)(void* context) = nullptr;   // … or this is set when it starts
+    std::coroutine_handle<> continuation;      // either this …
+    void (*on_done)(void* context) = nullptr;  // … or this is set when it starts
     void* context = nullptr;
     std::exception_ptr exception;
 };
@@ -214,7 +212,8 @@ void spawn(task<T> t, const call_scope& scope, F on_done) {
             detail::frame_free(p, size);
         }
         void start(const call_scope& scope) {
-            task_.start(scope, [](void* self) { static_cast<node*>(self)->finish(); }, this);
+            task_.start(
+                scope, [](void* self) { static_cast<node*>(self)->finish(); }, this);
         }
 
     private:
@@ -235,7 +234,8 @@ template <class T>
 T sync_wait(task<T> t) {
     const call_scope scope = detail::scope_for_blocking();
     detail::thread_gate gate;
-    t.start(scope, [](void* g) { static_cast<detail::thread_gate*>(g)->set(); }, &gate);
+    t.start(
+        scope, [](void* g) { static_cast<detail::thread_gate*>(g)->set(); }, &gate);
     gate.wait();
     return t.take();
 }

@@ -36,9 +36,7 @@ public:
     time_point now() const noexcept override {
         return time_point(nanoseconds(now_.load(std::memory_order_relaxed)));
     }
-    void advance(nanoseconds by) noexcept {
-        now_.fetch_add(by.count(), std::memory_order_relaxed);
-    }
+    void advance(nanoseconds by) noexcept { now_.fetch_add(by.count(), std::memory_order_relaxed); }
 
 private:
     std::atomic<std::int64_t> now_;

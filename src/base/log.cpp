@@ -61,8 +61,7 @@ void logger::vprint(log_level level, fmt::string_view format, fmt::format_args a
         fmt::basic_memory_buffer<char, 512> text;
         fmt::vformat_to(fmt::appender(text), format, args);
         write(level, {text.data(), text.size()});
-    } catch (...) {
-    }
+    } catch (...) {}
 }
 
 }  // namespace base

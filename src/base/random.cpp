@@ -44,9 +44,7 @@ std::uint64_t random_source::below(std::uint64_t bound) noexcept {
     }
 }
 
-double random_source::unit() noexcept {
-    return static_cast<double>((*this)() >> 11) * 0x1.0p-53;
-}
+double random_source::unit() noexcept { return static_cast<double>((*this)() >> 11) * 0x1.0p-53; }
 
 std::uint64_t random_seed() noexcept {
     std::uint64_t seed = 0;

@@ -17,9 +17,7 @@ public:
     explicit random_source(std::uint64_t seed) noexcept;
 
     static constexpr result_type min() noexcept { return 0; }
-    static constexpr result_type max() noexcept {
-        return std::numeric_limits<result_type>::max();
-    }
+    static constexpr result_type max() noexcept { return std::numeric_limits<result_type>::max(); }
     result_type operator()() noexcept;
 
     /// Uniform in [0, bound); 0 for a bound of 0.

@@ -17,9 +17,9 @@
 namespace tenon::inline v0::loop {
 namespace {
 
-constexpr int most_events = 64;           // per epoll_wait
-constexpr unsigned probes_per_poll = 8;   // probed rounds in a row before epoll is asked again
-constexpr int embedded_rounds = 16;       // of one run_ready()
+constexpr int most_events = 64;          // per epoll_wait
+constexpr unsigned probes_per_poll = 8;  // probed rounds in a row before epoll is asked again
+constexpr int embedded_rounds = 16;      // of one run_ready()
 constexpr std::uint32_t input = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 constinit const spin_policy never_spin{false};
@@ -63,8 +63,7 @@ result<void> event_loop::want_write(pollable& p) {
     epoll_event e{};
     e.events = input | EPOLLOUT;
     e.data.ptr = &p;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, p.fd_, &e) != 0)
-        return system_error("want_write");
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, p.fd_, &e) != 0) return system_error("want_write");
     p.wants_write_ = true;
     return {};
 }
@@ -269,8 +268,8 @@ void event_loop::sleep() noexcept {
     // What was posted before we said that we sleep rings no bell; see wake().
     if (inbox_.load(std::memory_order_seq_cst) || stop_.load(std::memory_order_seq_cst))
         timeout = 0;
-    if (timeout != 0) sleeps_.store(sleeps_.load(std::memory_order_relaxed) + 1,
-                                    std::memory_order_relaxed);
+    if (timeout != 0)
+        sleeps_.store(sleeps_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     poll(timeout);
     sleeping_.store(false, std::memory_order_relaxed);
 }
@@ -336,8 +335,8 @@ ticket event_loop::enter(const void* what) noexcept {
 
 bool event_loop::leave(ticket t) noexcept {
     std::uint64_t expected = t.word_;
-    const bool owns = ticket_.compare_exchange_strong(expected, t.word_ & ~user_bit,
-                                                      std::memory_order_acq_rel);
+    const bool owns =
+        ticket_.compare_exchange_strong(expected, t.word_ & ~user_bit, std::memory_order_acq_rel);
     thread_state& self = this_thread();
     self.word = 0;
     if (!owns) self.loop = nullptr;

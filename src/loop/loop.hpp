@@ -249,10 +249,10 @@ private:
     timer_wheel timers_;
     adaptive_spin spin_;
 
-    base::list<pollable> ready_;      // to be called, in this order
-    base::list<pollable> round_;      // the part of ready_ that belongs to this round
+    base::list<pollable> ready_;  // to be called, in this order
+    base::list<pollable> round_;  // the part of ready_ that belongs to this round
     base::list<timer> due_;
-    base::list<work> batch_;          // taken from the inbox
+    base::list<work> batch_;  // taken from the inbox
     base::list<work> deferred_;
     base::list<work> flushing_;       // the part of deferred_ that belongs to this round
     pollable* processing_ = nullptr;  // whose on_ready() is on the owner's stack

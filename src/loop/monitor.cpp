@@ -71,8 +71,7 @@ void monitor::main() noexcept {
             if (look() || stop_.load(std::memory_order_seq_cst)) {
                 resting_.store(0, std::memory_order_relaxed);
             } else {
-                while (resting_.load(std::memory_order_seq_cst) != 0)
-                    base::futex_wait(resting_, 1);
+                while (resting_.load(std::memory_order_seq_cst) != 0) base::futex_wait(resting_, 1);
             }
             last_active = time.now();
             continue;

@@ -56,9 +56,9 @@ private:
     struct watched {
         explicit watched(event_loop& l) noexcept : loop(&l) {}
         event_loop* loop;
-        std::uint64_t turns = 0;      // when last looked
-        std::uint64_t word = 0;       // of the bracket that was open then …
-        base::time_point since{};     // … and since when it is known
+        std::uint64_t turns = 0;   // when last looked
+        std::uint64_t word = 0;    // of the bracket that was open then …
+        base::time_point since{};  // … and since when it is known
         bool reported = false;
     };
 

@@ -93,8 +93,7 @@ void adaptive_spin::yield(base::time_point now) noexcept {
     const std::int64_t before = policy_.crowded_for_.load(std::memory_order_relaxed);
     const std::int64_t span = std::clamp(2 * before, first_pause, last_pause);
     policy_.crowded_for_.store(span, std::memory_order_relaxed);
-    policy_.crowded_until_.store(back.time_since_epoch().count() + span,
-                                 std::memory_order_relaxed);
+    policy_.crowded_until_.store(back.time_since_epoch().count() + span, std::memory_order_relaxed);
 }
 
 void adaptive_spin::end(int successful_try) noexcept {
@@ -103,9 +102,7 @@ void adaptive_spin::end(int successful_try) noexcept {
     if (yields_ == 1 && successful_try == 0) beside_us_ = std::min(beside_us_ + 1, most_evidence);
     else if (beside_us_ > 0) --beside_us_;
     const std::int64_t took =
-        started_ == base::time_point{}
-            ? 0
-            : (base::time_source::steady().now() - started_).count();
+        started_ == base::time_point{} ? 0 : (base::time_source::steady().now() - started_).count();
     if (successful_try != in_vain) {
         typical_ += (took - typical_) / 8;
         misses_ = 0;

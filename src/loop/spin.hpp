@@ -81,18 +81,18 @@ private:
 
     const spin_policy& policy_;
     base::time_point started_{};
-    base::time_point credited_{};        // up to when credit_ has grown
-    std::int64_t budget_ = 0;            // of this use, ns
-    std::int64_t typical_ = 0;           // recent time to success, ns
-    std::int64_t credit_ = 0;            // ns that may still be lost in vain
-    std::uint32_t yields_ = 0;           // in this use
-    std::uint32_t quick_yields_ = 0;     // in a row
-    std::uint32_t rounds_ = 0;           // in this use
-    std::uint32_t beside_us_ = 4;        // evidence that the peer shares our CPU, 0 … most_evidence
-    bool may_yield_ = true;              // in this use
-    std::uint32_t misses_ = 0;           // uses in a row without success
-    std::uint32_t skipped_ = 0;          // uses not tried since giving up
-    std::uint32_t retry_interval_ = 0;   // how many to skip before the next trial
+    base::time_point credited_{};     // up to when credit_ has grown
+    std::int64_t budget_ = 0;         // of this use, ns
+    std::int64_t typical_ = 0;        // recent time to success, ns
+    std::int64_t credit_ = 0;         // ns that may still be lost in vain
+    std::uint32_t yields_ = 0;        // in this use
+    std::uint32_t quick_yields_ = 0;  // in a row
+    std::uint32_t rounds_ = 0;        // in this use
+    std::uint32_t beside_us_ = 4;     // evidence that the peer shares our CPU, 0 … most_evidence
+    bool may_yield_ = true;           // in this use
+    std::uint32_t misses_ = 0;        // uses in a row without success
+    std::uint32_t skipped_ = 0;       // uses not tried since giving up
+    std::uint32_t retry_interval_ = 0;  // how many to skip before the next trial
 };
 
 }  // namespace tenon::inline v0::loop

@@ -20,8 +20,8 @@ void timer_wheel::arm(timer& t, base::time_point deadline) noexcept {
     t.deadline_ = deadline;
     // Up to the next tick, so that no timer is early; at least the next one that advance() sees.
     const std::uint64_t tick = tick_of(deadline);
-    const bool exact = deadline <= start_ ||
-                       start_ + tick_length(static_cast<std::int64_t>(tick)) == deadline;
+    const bool exact =
+        deadline <= start_ || start_ + tick_length(static_cast<std::int64_t>(tick)) == deadline;
     t.tick_ = std::max(tick + (exact ? 0 : 1), now_ + 1);
     insert(t);
 }
@@ -29,10 +29,9 @@ void timer_wheel::arm(timer& t, base::time_point deadline) noexcept {
 void timer_wheel::insert(timer& t) noexcept {
     // Beyond the span: the last slot of the top level, placed again when the wheel gets there.
     const std::uint64_t tick = std::min(t.tick_, now_ + span - (span >> bits));
-    const std::uint64_t difference = (tick ^ now_) & (span - 1);
-    unsigned level = 0;
-    if ((tick ^ now_) >= span) level = levels - 1;
-    else if (difference != 0) level = static_cast<unsigned>(std::bit_width(difference) - 1) / bits;
+    // Not zero, since a timer is always placed ahead of now_.
+    const auto highest = static_cast<unsigned>(std::bit_width(tick ^ now_) - 1);
+    const unsigned level = std::min(highest / bits, levels - 1);
     const unsigned slot = static_cast<unsigned>(tick >> (level * bits)) % slots;
     occupied_[level] |= std::uint64_t(1) << slot;
     wheel_[level][slot].push_back(t);
@@ -94,7 +93,8 @@ base::time_point timer_wheel::next() noexcept {
             soonest = std::min(soonest, t.tick_);
             if (++seen == few) break;
         }
-        if (seen < few) tick = soonest;
+        // A timer beyond the span says nothing about the slots that follow.
+        if (seen < few) tick = std::min(soonest, tick + (std::uint64_t(1) << (level * bits)));
     }
     return start_ + tick_length(static_cast<std::int64_t>(tick));
 }

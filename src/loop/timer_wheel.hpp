@@ -65,7 +65,7 @@ public:
     void advance(base::time_point now, base::list<timer>& due) noexcept;
 
     /// When to call advance() next; `never` if no timer is armed. Exact when few timers share the
-    /// next slot, otherwise possibly earlier than the next timer.
+    /// next slot and it is within the span, otherwise possibly earlier than the next timer.
     base::time_point next() noexcept;
 
 private:

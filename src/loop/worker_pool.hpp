@@ -63,7 +63,7 @@ struct pool_stats {
     std::size_t threads = 0;
     std::size_t idle = 0;
     std::size_t queued = 0;
-    std::uint64_t started = 0;   ///< jobs that ran or are running
+    std::uint64_t started = 0;  ///< jobs that ran or are running
     std::uint64_t refused = 0;
     std::chrono::nanoseconds waited{0};  ///< sum over all started jobs
     std::chrono::nanoseconds longest_wait{0};
@@ -103,12 +103,12 @@ private:
     std::atomic<std::size_t> queued_{0};
     mutable base::mutex mutex_;  // guards all below
     base::list<job> queue_;
-    base::list<worker> idle_;    // the last one to become idle is at the front
-    base::list<worker> ended_;   // to be joined
+    base::list<worker> idle_;   // the last one to become idle is at the front
+    base::list<worker> ended_;  // to be joined
     std::vector<std::unique_ptr<worker>> workers_;
     std::size_t live_ = 0;
     std::size_t idle_count_ = 0;
-    bool newcomer_ = false;      // a thread is being made, or waits for the target to pass
+    bool newcomer_ = false;  // a thread is being made, or waits for the target to pass
     bool stopping_ = false;
     pool_stats stats_;
 };
