@@ -229,8 +229,8 @@ std::size_t head_size(const frame& f) noexcept {
 }
 
 std::byte* write_head(std::byte* to, const frame& f) noexcept {
-    const std::uint16_t flags = static_cast<std::uint16_t>(
-        (f.flags & ~flag::metadata) | (f.has_metadata ? flag::metadata : 0));
+    const std::uint16_t flags = static_cast<std::uint16_t>((f.flags & ~flag::metadata) |
+                                                           (f.has_metadata ? flag::metadata : 0));
     std::byte* p = store_header(to, f.stream, f.type, flags);
     switch (f.type) {
         case frame_type::request_stream:
@@ -261,16 +261,14 @@ void append_setup(base::byte_buffer& to, const setup_fields& s, std::uint16_t fl
                              s.metadata_mime.size() + 1 + s.data_mime.size() +
                              (metadata ? 3 + metadata->size() : 0) + data.size();
     std::byte* p = write_prefix(to, size, with_prefix);
-    flags = static_cast<std::uint16_t>((flags & ~flag::metadata) |
-                                       (metadata ? flag::metadata : 0));
+    flags = static_cast<std::uint16_t>((flags & ~flag::metadata) | (metadata ? flag::metadata : 0));
     p = store_header(p, 0, frame_type::setup, flags);
     p = store_be16(store_be16(p, s.major), s.minor);
     p = store_be32(store_be32(p, s.keepalive_ms), s.lifetime_ms);
     if (token) p = store(store_be16(p, static_cast<std::uint32_t>(s.token.size())), s.token);
     for (const std::string_view mime : {s.metadata_mime, s.data_mime})
         p = store(store_u8(p, static_cast<std::uint32_t>(mime.size())), as_bytes(mime));
-    if (metadata)
-        p = store(store_be24(p, static_cast<std::uint32_t>(metadata->size())), *metadata);
+    if (metadata) p = store(store_be24(p, static_cast<std::uint32_t>(metadata->size())), *metadata);
     store(p, data);
 }
 
@@ -284,9 +282,9 @@ void append_resume(base::byte_buffer& to, const resume_fields& r, bool with_pref
 
 std::string_view to_string(frame_type type) noexcept {
     static constexpr std::array<std::string_view, 15> names{
-        "ignored",         "SETUP",     "LEASE",  "KEEPALIVE", "REQUEST_RESPONSE",
-        "REQUEST_FNF",     "REQUEST_STREAM", "REQUEST_CHANNEL", "REQUEST_N", "CANCEL",
-        "PAYLOAD",         "ERROR",     "METADATA_PUSH", "RESUME", "RESUME_OK"};
+        "ignored",     "SETUP",          "LEASE",           "KEEPALIVE", "REQUEST_RESPONSE",
+        "REQUEST_FNF", "REQUEST_STREAM", "REQUEST_CHANNEL", "REQUEST_N", "CANCEL",
+        "PAYLOAD",     "ERROR",          "METADATA_PUSH",   "RESUME",    "RESUME_OK"};
     const auto i = static_cast<std::size_t>(type);
     if (i < names.size()) return names[i];
     return type == frame_type::ext ? "EXT" : "unknown";
@@ -305,8 +303,7 @@ std::string to_string(const frame& f) {
     if ((f.type == frame_type::setup || f.type == frame_type::keepalive) && f.has(flag::respond))
         letters += 'R';
     if (f.type == frame_type::setup && f.has(flag::lease)) letters += 'L';
-    if ((payload || f.type == frame_type::request_channel) && f.has(flag::complete))
-        letters += 'C';
+    if ((payload || f.type == frame_type::request_channel) && f.has(flag::complete)) letters += 'C';
     if (payload && f.has(flag::next)) letters += 'N';
     if (!letters.empty()) s.append(" ").append(letters);
     const auto number = [&s](const char* name, std::uint64_t v) {

@@ -63,17 +63,17 @@ inline constexpr std::uint32_t invalid = 0x204;
 
 inline constexpr std::size_t header_size = 6;
 inline constexpr std::size_t prefix_size = 3;
-inline constexpr std::size_t max_frame_size = 0xff'ffff;   // by the 24-bit length
-inline constexpr std::size_t max_metadata_size = 64 * 1024;
-inline constexpr std::size_t max_setup_size = 64 * 1024;   // the first byte on a stream is 0x00
+inline constexpr std::size_t max_frame_size = 0xff'ffff;  // by the 24-bit length
+inline constexpr std::size_t max_metadata_size = std::size_t{64} * 1024;
+inline constexpr std::size_t max_setup_size = std::size_t{64} * 1024;  // first byte on TCP: 0x00
 inline constexpr std::uint32_t max_stream_id = 0x7fff'ffff;
-inline constexpr std::uint32_t max_n = 0x7fff'ffff;        // as credit: without end
+inline constexpr std::uint32_t max_n = 0x7fff'ffff;  // as credit: without end
 
 struct frame {
     frame_type type = frame_type::ignored;
     bool has_metadata = false;  ///< also true for metadata of length zero
     std::uint16_t flags = 0;
-    std::uint32_t stream = 0;   ///< 0 is the connection itself
+    std::uint32_t stream = 0;  ///< 0 is the connection itself
     /// REQUEST_STREAM, REQUEST_CHANNEL, REQUEST_N: messages granted, 1 to max_n. LEASE: requests.
     std::uint32_t n = 0;
     /// ERROR: its code. EXT: extended type. LEASE: time to live in ms.

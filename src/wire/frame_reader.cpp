@@ -10,15 +10,16 @@ namespace tenon::inline v0::wire {
 namespace {
 
 // Frames up to this size get their room at once; longer ones as their bytes arrive.
-constexpr std::size_t trusted_size = 512 * 1024;
+constexpr std::size_t trusted_size = std::size_t{512} * 1024;
 // An empty reader keeps storage up to this size for the next frames.
-constexpr std::size_t kept_size = 1024 * 1024;
+constexpr std::size_t kept_size = std::size_t{1024} * 1024;
 
 }  // namespace
 
 void frame_reader::move_to(std::size_t capacity) {
     base::byte_buffer bigger;
-    bigger.resize(std::max(capacity, end_ - begin_));
+    bigger.reserve(capacity);
+    bigger.resize(bigger.capacity());
     if (end_ != begin_) std::memcpy(bigger.data(), storage_.data() + begin_, end_ - begin_);
     storage_ = std::move(bigger);
     end_ -= begin_;
@@ -82,7 +83,8 @@ base::byte_buffer frame_reader::detach() {
     begin_ = 0;
     end_ = 0;
     if (have != 0) {
-        storage_.resize(std::max(have, read_ahead_));
+        storage_.reserve(std::max(have, read_ahead_));
+        storage_.resize(storage_.capacity());
         std::memcpy(storage_.data(), taken.data() + from, have);
         end_ = have;
     }

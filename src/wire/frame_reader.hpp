@@ -21,7 +21,7 @@ class frame_reader {
 public:
     /// `read_ahead` is the ordinary size of a read; frames longer than `limit` are an error.
     explicit frame_reader(std::size_t limit = max_frame_size,
-                          std::size_t read_ahead = 64 * 1024) noexcept
+                          std::size_t read_ahead = std::size_t{64} * 1024) noexcept
         : limit_(limit), read_ahead_(read_ahead) {}
 
     /// Where to read next; never empty. Ends the validity of what next() returned.

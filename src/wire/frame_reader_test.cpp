@@ -64,7 +64,8 @@ TEST(frame_reader, random_cuts) {
     for (std::size_t at = 0; at < stream.size();) {
         const auto room = r.space();
         ASSERT_FALSE(room.empty());
-        std::size_t n = std::min({room.size(), stream.size() - at, std::size_t{1} + random() % 70'000});
+        std::size_t n =
+            std::min({room.size(), stream.size() - at, std::size_t{1} + random() % 70'000});
         if (random() % 4 == 0) n = std::min<std::size_t>(n, 1 + random() % 5);
         std::memcpy(room.data(), stream.data() + at, n);
         r.commit(n);

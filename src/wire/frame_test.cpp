@@ -183,10 +183,8 @@ TEST(frame, illegal_ones_break_the_connection) {
     EXPECT_EQ(parsed("00 00 00 00 10 00"), "request on stream 0");
     EXPECT_EQ(parsed("00 00 00 00 14 00"), "request on stream 0");
     EXPECT_EQ(parsed("00 00 00 00 18 00 00 00 00 01"), "request on stream 0");
-    EXPECT_EQ(parsed("00 00 00 01 18 00 00 00 00 00"),
-              "initial request n must be 1 to 2147483647");
-    EXPECT_EQ(parsed("00 00 00 01 1c 00 80 00 00 00"),
-              "initial request n must be 1 to 2147483647");
+    EXPECT_EQ(parsed("00 00 00 01 18 00 00 00 00 00"), "initial request n must be 1 to 2147483647");
+    EXPECT_EQ(parsed("00 00 00 01 1c 00 80 00 00 00"), "initial request n must be 1 to 2147483647");
     EXPECT_EQ(parsed("00 00 00 01 20 00 00 00 00 00"), "request n must be 1 to 2147483647");
     EXPECT_EQ(parsed("00 00 00 01 20 00 ff ff ff ff"), "request n must be 1 to 2147483647");
     EXPECT_EQ(parsed("00 00 00 01 18 00 00 00 00"), "frame cut short");
@@ -202,8 +200,8 @@ TEST(frame, illegal_ones_break_the_connection) {
 }
 
 TEST(frame, setup_and_resume_cut_at_every_byte) {
-    const bytes setup = hex(
-        "00 00 00 00 04 80 00 01 00 00 00 00 00 01 00 00 00 01 00 02 74 6b 01 6d 01 64");
+    const bytes setup =
+        hex("00 00 00 00 04 80 00 01 00 00 00 00 00 01 00 00 00 01 00 02 74 6b 01 6d 01 64");
     ASSERT_TRUE(parse_frame(setup));
     for (std::size_t n = 6; n < setup.size(); ++n)
         EXPECT_FALSE(parse_frame(bytes_view(setup).first(n))) << n;
@@ -234,13 +232,14 @@ TEST(frame, long_metadata_and_setup_are_refused) {
 }
 
 TEST(frame, what_the_specification_says_to_ignore) {
-    EXPECT_EQ(parsed("00 00 00 01 3e 00"), "ignored #1 I");           // unknown with I
-    EXPECT_EQ(parsed("00 00 00 01 11 00 00 00 02 6d"), "ignored #1 M metadata=0");  // metadata too long
+    EXPECT_EQ(parsed("00 00 00 01 3e 00"), "ignored #1 I");  // unknown with I
+    EXPECT_EQ(parsed("00 00 00 01 11 00 00 00 02 6d"),
+              "ignored #1 M metadata=0");  // metadata too long
     EXPECT_EQ(parsed("00 00 00 01 11 00 00 00"), "ignored #1 M metadata=0");
-    EXPECT_EQ(parsed("00 00 00 00 24 00"), "ignored #0");             // CANCEL, PAYLOAD on 0
+    EXPECT_EQ(parsed("00 00 00 00 24 00"), "ignored #0");  // CANCEL, PAYLOAD on 0
     EXPECT_EQ(parsed("00 00 00 00 28 20"), "ignored #0");
     EXPECT_EQ(parsed("00 00 00 00 20 00 00 00 00 01"), "ignored #0 n=1");
-    EXPECT_EQ(parsed("00 00 00 01 31 00"), "ignored #1 M metadata=0");           // METADATA_PUSH on 1
+    EXPECT_EQ(parsed("00 00 00 01 31 00"), "ignored #1 M metadata=0");  // METADATA_PUSH on 1
     EXPECT_EQ(parsed("00 00 00 01 0c 80 00 00 00 00 00 00 00 00"), "ignored #1");
     EXPECT_EQ(parsed("00 00 00 01 08 00 00 00 00 01 00 00 00 01"), "ignored #1 n=1 code=1");
 }

@@ -55,8 +55,9 @@ constexpr std::array<std::string_view, 0x29> low_ids{
 
 constexpr unsigned first_high_id = 0x7a;
 constexpr std::array<std::string_view, 6> high_ids{
-    mime::data_type,       mime::accepted_types, mime::authentication,
-    "message/x.rsocket.tracing-zipkin.v0", mime::routing, mime::composite,
+    mime::data_type,      mime::accepted_types,
+    mime::authentication, "message/x.rsocket.tracing-zipkin.v0",
+    mime::routing,        mime::composite,
 };
 
 /// Takes a MIME type, by id or spelled out, off the front. False if it is cut short.
@@ -127,9 +128,7 @@ unsigned kind_of(std::string_view name) noexcept {
 /// Takes one entry into `m`. False if its content is damaged.
 bool take_entry(const metadata_entry& e, unsigned kind, request_metadata& m) noexcept {
     switch (kind) {
-        case seen_route:
-            m.routing_entry = e.whole;
-            return read_route(e.content, m.route);
+        case seen_route: m.routing_entry = e.whole; return read_route(e.content, m.route);
         case seen_codec: {
             bytes_view rest = e.content;
             return take_mime(rest, m.codec) && rest.empty();

@@ -43,7 +43,7 @@ int well_known_id(std::string_view mime) noexcept;
 struct metadata_entry {
     std::string_view mime;  ///< spelled out, also if sent by id; empty for an unassigned id
     bytes_view content;
-    bytes_view whole;       ///< with its header
+    bytes_view whole;  ///< with its header
 };
 
 /// Walks through composite metadata.
@@ -61,16 +61,16 @@ private:
 };
 
 struct request_metadata {
-    std::string_view route;        ///< first tag of the routing entry; empty if there is none
-    std::string_view codec;        ///< MIME type of this stream's data; empty: the connection's
-    bytes_view accept;             ///< content of the accept entry, see accepts()
+    std::string_view route;  ///< first tag of the routing entry; empty if there is none
+    std::string_view codec;  ///< MIME type of this stream's data; empty: the connection's
+    bytes_view accept;       ///< content of the accept entry, see accepts()
     bytes_view auth;
-    std::string_view trace;        ///< W3C traceparent
+    std::string_view trace;  ///< W3C traceparent
     bytes_view hello;
     bytes_view status;
-    bytes_view routing_entry;      ///< exact bytes of the routing entry with its header
-    std::uint32_t deadline_ms = 0; ///< remaining time; 0: none
-    std::uint8_t priority = 1;     ///< 0 low, 1 normal, 2 high
+    bytes_view routing_entry;       ///< exact bytes of the routing entry with its header
+    std::uint32_t deadline_ms = 0;  ///< remaining time; 0: none
+    std::uint8_t priority = 1;      ///< 0 low, 1 normal, 2 high
 };
 
 /// Reads all entries; unknown ones are skipped, of repeated ones the first counts. An error

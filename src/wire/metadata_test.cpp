@@ -30,8 +30,9 @@ TEST(metadata, all_entries_read_back) {
     put_route(b, "pub/svc.plus");
     const std::size_t route_size = b.size();
     put_data_type(b, mime::json);
-    put_entry(b, mime::accepted_types, hex("85 86 14 61 70 70 6c 69 63 61 74 69 6f 6e 2f 78 2d 6d "
-                                          "73 67 70 61 63 6b"));
+    put_entry(b, mime::accepted_types,
+              hex("85 86 14 61 70 70 6c 69 63 61 74 69 6f 6e 2f 78 2d 6d "
+                  "73 67 70 61 63 6b"));
     put_deadline(b, 1500);
     put_priority(b, 2);
     put_trace(b, "00-1-2-03");
@@ -110,12 +111,12 @@ TEST(metadata, unknown_format_and_damage) {
     EXPECT_TRUE(bad("fe"));
     EXPECT_TRUE(bad("fe 00 00"));
     EXPECT_TRUE(bad("fe 00 00 02 01"));
-    EXPECT_TRUE(bad("fe 00 00 02 05 61"));           // tag longer than the entry
-    EXPECT_TRUE(bad("7f 61"));                       // type longer than the rest
-    EXPECT_TRUE(bad("fa 00 00 00"));                 // data type without a type
-    EXPECT_TRUE(bad("fa 00 00 02 85 85"));           // two data types
-    EXPECT_FALSE(bad("b0 00 00 01 00"));             // unassigned id: skipped
-    EXPECT_FALSE(bad("fe 00 00 00"));                // no tag: no route
+    EXPECT_TRUE(bad("fe 00 00 02 05 61"));  // tag longer than the entry
+    EXPECT_TRUE(bad("7f 61"));              // type longer than the rest
+    EXPECT_TRUE(bad("fa 00 00 00"));        // data type without a type
+    EXPECT_TRUE(bad("fa 00 00 02 85 85"));  // two data types
+    EXPECT_FALSE(bad("b0 00 00 01 00"));    // unassigned id: skipped
+    EXPECT_FALSE(bad("fe 00 00 00"));       // no tag: no route
     base::byte_buffer b;
     put_entry(b, mime::deadline, as_bytes("123"));
     EXPECT_FALSE(read_request_metadata(b.view(), metadata_format::composite));

@@ -9,7 +9,7 @@
 namespace tenon::inline v0::wire {
 namespace {
 
-constexpr std::size_t block_size = 16 * 1024;
+constexpr std::size_t block_size = std::size_t{16} * 1024;
 constexpr std::uint64_t cut_later = ~std::uint64_t{0};  // mark of a message in a lane
 
 bool is_request(frame_type type) noexcept {
@@ -66,7 +66,8 @@ output_queue::storage* output_queue::take_payload(outgoing& payload) {
 void output_queue::push(const chunk& c) {
     if (count_ == ring_.size()) {
         std::vector<chunk> bigger(std::max<std::size_t>(8, ring_.size() * 2));
-        for (std::size_t i = 0; i < count_; ++i) bigger[i] = ring_[(head_ + i) & (ring_.size() - 1)];
+        for (std::size_t i = 0; i < count_; ++i)
+            bigger[i] = ring_[(head_ + i) & (ring_.size() - 1)];
         ring_.swap(bigger);
         head_ = 0;
     }
@@ -160,7 +161,8 @@ void output_queue::wait_in(lane& l, const frame& f, outgoing& payload) {
     const std::size_t size = head_size(f) + f.metadata.size() + payload.data.size();
     if (payload.data.size() <= copy_limit && !l.messages.empty()) {
         base::byte_buffer& after = l.messages.back().after;
-        std::byte* p = store_be24(after.extend(prefix_size + size), static_cast<std::uint32_t>(size));
+        std::byte* p =
+            store_be24(after.extend(prefix_size + size), static_cast<std::uint32_t>(size));
         store(store(write_head(p, f), f.metadata), payload.data);
         waiting_ += prefix_size + size;
         return;
@@ -181,8 +183,8 @@ void output_queue::cut_next() {
     const std::size_t index = turn_++;
     message& m = lanes_[index]->messages.front();
     const bool others = lanes_.size() > 1 || plain_end_ > consumed_;
-    const std::size_t limit = may_be_cut(m.head.type) ? (others ? large_limit : fragment_limit)
-                                                      : max_frame_size;
+    const std::size_t limit =
+        may_be_cut(m.head.type) ? (others ? large_limit : fragment_limit) : max_frame_size;
     frame f = m.head;
     if (m.begun) {
         f.type = frame_type::payload;

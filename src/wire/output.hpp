@@ -40,9 +40,11 @@ enum class framing : std::uint8_t {
 
 class output_queue {
 public:
-    static constexpr std::size_t copy_limit = 4 * 1024;        ///< larger payloads stay in place
-    static constexpr std::size_t large_limit = 64 * 1024;      ///< frames while others wait
-    static constexpr std::size_t fragment_limit = 256 * 1024;  ///< frames otherwise
+    /// Larger payloads stay in the buffer they came in.
+    static constexpr std::size_t copy_limit = std::size_t{4} * 1024;
+    /// Longest frame of a message that is cut, while others wait and otherwise.
+    static constexpr std::size_t large_limit = std::size_t{64} * 1024;
+    static constexpr std::size_t fragment_limit = std::size_t{256} * 1024;
 
     explicit output_queue(framing f = framing::stream) noexcept : framing_(f) {}
     output_queue(const output_queue&) = delete;
@@ -152,12 +154,12 @@ private:
     std::size_t block_used_ = 0;
     storage* free_ = nullptr;
     std::vector<std::unique_ptr<lane>> lanes_;
-    std::size_t turn_ = 0;          // the lane to cut from next
-    std::size_t committed_ = 0;     // bytes in the ring
-    std::size_t waiting_ = 0;       // bytes in lanes
+    std::size_t turn_ = 0;       // the lane to cut from next
+    std::size_t committed_ = 0;  // bytes in the ring
+    std::size_t waiting_ = 0;    // bytes in lanes
     std::uint64_t consumed_ = 0;
-    std::uint64_t plain_end_ = 0;   // behind the last frame that was not cut
-    std::uint64_t gathered_ = 0;    // how far gather() has ever given out
+    std::uint64_t plain_end_ = 0;  // behind the last frame that was not cut
+    std::uint64_t gathered_ = 0;   // how far gather() has ever given out
 };
 
 }  // namespace tenon::inline v0::wire

@@ -78,7 +78,8 @@ TEST(output, segments_stay_valid_while_frames_are_added) {
     const std::size_t n = q.gather(s);
     ASSERT_EQ(n, 2u);
     bytes before;
-    for (std::size_t i = 0; i < n; ++i) before.insert(before.end(), s[i].data, s[i].data + s[i].size);
+    for (std::size_t i = 0; i < n; ++i)
+        before.insert(before.end(), s[i].data, s[i].data + s[i].size);
     for (std::uint32_t i = 0; i < 500; ++i) q.add(payload(5 + 2 * i), outgoing(pattern(200)));
     bytes after;
     for (std::size_t i = 0; i < n; ++i) after.insert(after.end(), s[i].data, s[i].data + s[i].size);

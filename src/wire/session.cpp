@@ -9,7 +9,7 @@
 namespace tenon::inline v0::wire {
 namespace {
 
-constexpr std::size_t max_error_data = 64 * 1024;
+constexpr std::size_t max_error_data = std::size_t{64} * 1024;
 constexpr std::uint32_t setup_codes_end = 0x100;
 
 tenon::error refused(errc code, const char* what) {
@@ -56,8 +56,8 @@ result<void> session::setup(std::string_view metadata_mime, std::string_view dat
                             bytes_view metadata, bytes_view data) {
     if (role_ != role::client || established_ || closed_)
         return refused(errc::invalid, "SETUP is the client's first frame");
-    if (metadata_mime.size() > 255 || data_mime.size() > 255 ||
-        metadata.size() > max_setup_size || data.size() > max_setup_size)
+    if (metadata_mime.size() > 255 || data_mime.size() > 255 || metadata.size() > max_setup_size ||
+        data.size() > max_setup_size)
         return refused(errc::invalid, "SETUP too long");
     setup_fields s;
     s.keepalive_ms = static_cast<std::uint32_t>(options_.keepalive_interval.count());
@@ -233,8 +233,8 @@ void session::push_metadata(bytes_view metadata) {
     out_.add(f);
 }
 
-void session::extension(stream_ref stream, std::uint32_t type, bool may_ignore,
-                        bytes_view metadata, bytes_view data) {
+void session::extension(stream_ref stream, std::uint32_t type, bool may_ignore, bytes_view metadata,
+                        bytes_view data) {
     if (closed_ || !established_ || metadata.size() > max_metadata_size) return;
     if (stream.id != 0 && find(stream) == nullptr) return;
     frame f;

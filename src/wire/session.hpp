@@ -36,14 +36,20 @@ struct stream_ref {
 
 struct session_options {
     framing output_framing = framing::stream;
-    std::size_t message_limit = 64 << 20;     ///< of one reassembled message, metadata included
-    std::size_t reassembly_limit = 64 << 20;  ///< of all unfinished messages together
-    std::size_t max_requests = 1024;          ///< of the peer, in flight at once
-    milliseconds setup_timeout{5'000};        ///< server: from the start to SETUP
-    milliseconds fragment_timeout{30'000};    ///< between two fragments of a message
-    milliseconds keepalive_interval{20'000};  ///< client: sent in SETUP, at least 1 ms
-    milliseconds max_lifetime{90'000};        ///< client: sent in SETUP; silence ends the session
-    milliseconds min_lifetime{30'000};        ///< server: shortest silence that ends the session
+    /// Of one reassembled message, metadata included; and of all unfinished ones together.
+    std::size_t message_limit = std::size_t{64} << 20;
+    std::size_t reassembly_limit = std::size_t{64} << 20;
+    /// Of the peer, in flight at once; more are answered with REJECTED.
+    std::size_t max_requests = 1024;
+    /// Server: from the start to SETUP.
+    milliseconds setup_timeout{5'000};
+    /// Between two fragments of a message.
+    milliseconds fragment_timeout{30'000};
+    /// Client: sent in SETUP, 1 ms or more; silence for max_lifetime ends the session.
+    milliseconds keepalive_interval{20'000};
+    milliseconds max_lifetime{90'000};
+    /// Server: the shortest silence that ends the session, whatever the client asks for.
+    milliseconds min_lifetime{30'000};
 };
 
 enum class event_kind : std::uint8_t {
@@ -58,28 +64,29 @@ enum class event_kind : std::uint8_t {
     extension,      ///< an EXT frame; code is the extended type
     lease,          ///< the peer's LEASE, already applied
     keepalive,      ///< a KEEPALIVE came (and was answered if that was asked for)
-    closing,        ///< CONNECTION_CLOSE: finish open streams; new requests are refused
+    closing,        ///< CONNECTION_CLOSE while busy: see closing(); new requests are refused
     closed,         ///< the session is over: take orphan()s, flush out(), close the transport
 };
 
+/// Views are valid as long as the frame given to receive(), or `storage`.
 struct event {
     event_kind kind = event_kind::none;
     request_kind request = request_kind::response;  ///< of the stream
-    bool own = false;            ///< the stream was requested by this side
-    bool next = false;           ///< payload: holds a value
-    bool complete = false;       ///< payload: the peer's direction has ended;
-                                 ///< request: a channel whose peer sends no more values
-    bool ended = false;          ///< the stream is gone; `user` is given back
+    bool own = false;                               ///< the stream was requested by this side
+    bool next = false;                              ///< payload: holds a value
+    bool complete = false;                          ///< payload: the peer's direction has ended;
+        ///< request: a channel whose peer sends no more values
+    bool ended = false;  ///< the stream is gone; `user` is given back
     bool has_metadata = false;
-    bool may_have_run = true;    ///< failed: false if the peer surely did not run the request
-    std::uint32_t n = 0;         ///< request: initial credit; credit: added
-    std::uint32_t code = 0;      ///< failed, closed: error code on the wire; extension: type
+    bool may_have_run = true;  ///< failed: false if the peer surely did not run the request
+    std::uint32_t n = 0;       ///< request: initial credit; credit: added
+    std::uint32_t code = 0;    ///< failed, closed: error code on the wire; extension: type
     stream_ref stream;
     void* user = nullptr;
     bytes_view metadata;
-    bytes_view data;             ///< failed, closed: the error data, or a text by this side
-    base::byte_buffer storage;   ///< holds metadata and data of a reassembled message, else empty
-    bool local = false;          ///< failed, closed: found by this side, not told by the peer
+    bytes_view data;            ///< failed, closed: the error data, or a text by this side
+    base::byte_buffer storage;  ///< holds metadata and data of a reassembled message, else empty
+    bool local = false;         ///< failed, closed: found by this side, not told by the peer
 };
 
 enum class send_result : std::uint8_t {
@@ -173,7 +180,10 @@ public:
 
     // Receiving.
 
+    /// One frame of the peer. Counts as a sign of life.
     event receive(const frame& f, time_point now);
+    /// A sign of life that is no frame yet: bytes of a long one.
+    void heard(time_point now) noexcept { last_received_ = now_ = now; }
     /// For bytes that parse_frame() or frame_reader refused: answers and closes.
     event reject(std::string_view message);
     /// Streams whose message stays unfinished too long, one by one; `none` if there are no more.
@@ -192,7 +202,7 @@ public:
     bool closed() const noexcept { return closed_; }
     /// SETUP has been sent or accepted.
     bool established() const noexcept { return established_; }
-    /// The peer sent CONNECTION_CLOSE: close once no stream is open.
+    /// The peer sent CONNECTION_CLOSE: close once no stream is open and out() is empty.
     bool closing() const noexcept { return closing_; }
 
     /// For tests: the next stream id of our own.
@@ -243,21 +253,21 @@ private:
     bool closed_ = false;
     bool closing_ = false;
     bool refusing_ = false;
-    bool lease_needed_ = false;      // server: the client asked for leases on both sides
+    bool lease_needed_ = false;  // server: the client asked for leases on both sides
     std::uint32_t lease_left_ = 0;
-    bool flushing_ = false;          // closed by this side: out() still goes to the peer
-    std::uint32_t uses_ = 0;         // the last stream_ref::use given out
+    bool flushing_ = false;   // closed by this side: out() still goes to the peer
+    std::uint32_t uses_ = 0;  // the last stream_ref::use given out
     std::uint32_t close_code_ = error_code::connection_error;
     std::size_t partial_bytes_ = 0;  // in unfinished messages
     std::size_t partial_count_ = 0;
     std::unique_ptr<partial_message> spare_;
     milliseconds lifetime_{0};
-    time_point now_;                 // of the last call that told it
+    time_point now_;  // of the last call that told it
     time_point started_;
     time_point last_received_;
     time_point next_keepalive_;
     time_point lease_until_;
-    time_point partial_deadline_;    // no unfinished message expires before
+    time_point partial_deadline_;  // no unfinished message expires before
 };
 
 }  // namespace tenon::inline v0::wire

@@ -209,13 +209,38 @@ TEST(fragments, cancel_of_a_large_request) {
     half s(role::server);
     const event r = s.give(frame_type::request_response, 1, 0, {});
     s.s.respond(r.stream, outgoing(large));
-    EXPECT_EQ(s.out(), "PAYLOAD #1 FN data=262138; PAYLOAD #1 FN data=262138; "
-                       "PAYLOAD #1 FN data=262138; PAYLOAD #1 CN data=13586");
+    EXPECT_EQ(s.out(),
+              "PAYLOAD #1 FN data=262138; PAYLOAD #1 FN data=262138; "
+              "PAYLOAD #1 FN data=262138; PAYLOAD #1 CN data=13586");
     const event q = s.give(frame_type::request_stream, 3, 0, {});
     s.s.send(q.stream, outgoing(large));
     test::write_some(s.s.out(), 256 * 1024 + 3);
     s.s.fail(q.stream, errc::failed, as_bytes("no"));
     EXPECT_EQ(s.out(), "ERROR #3 code=513 data=2 no");
+}
+
+TEST(fragments, own_end_of_a_channel_goes_out_after_the_peers) {
+    half c(role::client);
+    const auto ref = c.s.request(request_kind::channel, {}, {}, nullptr, 5);
+    frame f;
+    f.type = frame_type::request_n;
+    f.stream = 1;
+    f.n = 1;
+    c.s.receive(f, start);
+    c.out();
+    const bytes large = pattern(100'000);
+    EXPECT_EQ(c.s.send(*ref, outgoing(large), {}, true), send_result::sent);
+    EXPECT_TRUE(c.give(frame_type::payload, 1, last, {}).ended);
+    EXPECT_EQ(c.out(), "PAYLOAD #1 CN data=100000");
+}
+
+TEST(fragments, an_answered_request_is_not_sent_on) {
+    half c(role::client);
+    const bytes large = pattern(800'000);
+    ASSERT_TRUE(c.s.request(request_kind::response, {}, outgoing(large), nullptr));
+    test::write_some(c.s.out(), 256 * 1024 + 3);
+    EXPECT_EQ(c.give(frame_type::error, 1, 0, as_bytes("no")).kind, event_kind::failed);
+    EXPECT_EQ(c.out(), "");
 }
 
 // Two sessions over a pipe that cuts as it likes. Every message says what it should be, so that
@@ -229,7 +254,7 @@ struct endpoint_model {
     struct own_stream {
         stream_ref ref;
         request_kind kind;
-        unsigned number;           // of the request, tells its bytes
+        unsigned number;  // of the request, tells its bytes
         unsigned values_received = 0;
         unsigned values_sent = 0;  // after the first, on a channel
         bool up_done = false;
@@ -266,8 +291,7 @@ unsigned number_of(bytes_view b) {
 
 class random_pair {
 public:
-    explicit random_pair(unsigned seed)
-        : random_(seed), a_(role::client), b_(role::server) {
+    explicit random_pair(unsigned seed) : random_(seed), a_(role::client), b_(role::server) {
         EXPECT_TRUE(a_.s.setup("m/m", "d/d"));
         pump(a_, b_);
         EXPECT_TRUE(b_.s.established());
@@ -319,7 +343,8 @@ private:
         }
         if (p.kind == request_kind::channel && random_() % 2) x.s.request_n(p.ref, random_() % 4);
         const bool complete = random_() % 12 == 0;
-        const auto sent = x.s.send(p.ref, outgoing(content(p.number, ++p.values_sent)), {}, complete);
+        const auto sent =
+            x.s.send(p.ref, outgoing(content(p.number, ++p.values_sent)), {}, complete);
         if (sent != send_result::sent) --p.values_sent;
         if (!x.s.alive(p.ref)) forget(x.served, i);
     }

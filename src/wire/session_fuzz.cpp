@@ -62,7 +62,9 @@ private:
         return b;
     }
 
-    wire::stream_ref pick() { return refs_.empty() ? wire::stream_ref{1, 1} : refs_[take() % refs_.size()]; }
+    wire::stream_ref pick() {
+        return refs_.empty() ? wire::stream_ref{1, 1} : refs_[take() % refs_.size()];
+    }
 
     wire::outgoing payload() {
         const unsigned n = take();
@@ -74,7 +76,11 @@ private:
     void step(unsigned command) {
         if (session_.out().pending() > 2'000'000) write();
         switch (command % 16) {
-            case 0: case 1: case 2: case 3: case 4: return give(take_some(take() << 8 | take()));
+            case 0:
+            case 1:
+            case 2:
+            case 3:
+            case 4: return give(take_some(take() << 8 | take()));
             case 5: return give(take_some(take() % 32 + 6));
             case 6: return open();
             case 7: return session_.respond(pick(), payload());
@@ -95,7 +101,8 @@ private:
     void open() {
         const auto kind = static_cast<wire::request_kind>(take() % 4);
         if (session_.own_streams() > 100) return;
-        const auto r = session_.request(kind, as_bytes("m"), payload(), this, take(), take() % 8 == 0);
+        const auto r =
+            session_.request(kind, as_bytes("m"), payload(), this, take(), take() % 8 == 0);
         if (r) remember(*r);
     }
 

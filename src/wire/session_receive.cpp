@@ -124,15 +124,16 @@ event session::receive_first(const frame& f) {
     };
     if (f.type == frame_type::resume)
         return refuse(error_code::rejected_resume, "resumption is not supported");
-    if (f.type != frame_type::setup) return refuse(error_code::invalid_setup, "SETUP must be first");
+    if (f.type != frame_type::setup)
+        return refuse(error_code::invalid_setup, "SETUP must be first");
     const setup_fields s = setup_of(f);
     if (s.major != 1)
         return refuse(error_code::invalid_setup, "only protocol version 1 is supported");
     if (f.has(flag::resume))
         return refuse(error_code::rejected_setup, "resumption is not supported");
     established_ = true;
-    lifetime_ = std::max(options_.min_lifetime, milliseconds(s.lifetime_ms) +
-                                                    milliseconds(s.keepalive_ms));
+    lifetime_ =
+        std::max(options_.min_lifetime, milliseconds(s.lifetime_ms) + milliseconds(s.keepalive_ms));
     if (f.has(flag::lease)) {
         lease_needed_ = true;
         frame lease;
@@ -235,7 +236,8 @@ event session::on_value(stream_slot& slot, const frame& f) {
     if (!e.complete) return e;
     slot.remote_done = true;
     e.ended = slot.kind != request_kind::channel || slot.local_done;
-    if (e.ended) end(slot, e.own);
+    // What we still have to say on a channel goes out; the rest of an answered request does not.
+    if (e.ended) end(slot, e.own && slot.kind != request_kind::channel);
     return e;
 }
 
@@ -274,7 +276,8 @@ event session::on_cancel(const frame& f) {
 event session::on_error(const frame& f) {
     if (f.stream == 0) {
         if (role_ == role::server && f.code < setup_codes_end) return {};
-        if (f.code == error_code::connection_close && !(own_.empty() && peer_.empty())) {
+        const bool busy = !own_.empty() || !peer_.empty() || !out_.empty();
+        if (f.code == error_code::connection_close && busy) {
             closing_ = true;
             event e;
             e.kind = event_kind::closing;
@@ -398,7 +401,7 @@ event session::expire(time_point now) {
         own_.for_each(look);
         peer_.for_each(look);
         partial_deadline_ = oldest + options_.fragment_timeout;
-        if (now < partial_deadline_) break;
+        if (found == nullptr || now < partial_deadline_) break;
         event e = fail_here(*found, error_code::canceled, "message not finished in time");
         if (e.kind != event_kind::none) return e;
     }

@@ -142,7 +142,8 @@ TEST(session, second_setup_and_setup_towards_a_client_are_ignored) {
 TEST(session, call_from_both_ends) {
     int tag = 0;
     peer c(role::client);
-    const auto ref = c.s.request(request_kind::response, as_bytes("m"), outgoing(as_bytes("ask")), &tag);
+    const auto ref =
+        c.s.request(request_kind::response, as_bytes("m"), outgoing(as_bytes("ask")), &tag);
     ASSERT_TRUE(ref);
     EXPECT_EQ(ref->id, 1u);
     EXPECT_EQ(c.out(), "REQUEST_RESPONSE #1 M metadata=1 data=3");
@@ -500,6 +501,7 @@ TEST(session, orphans_tell_what_surely_did_not_run) {
 TEST(session, connection_close_lets_streams_end) {
     peer c(role::client);
     ASSERT_TRUE(c.s.request(request_kind::response, {}, {}, nullptr));
+    c.out();
     EXPECT_EQ(c.give(frame_type::error, 0, 0, "bye", 1, error_code::connection_close).kind,
               event_kind::closing);
     EXPECT_TRUE(c.s.closing());
@@ -509,10 +511,21 @@ TEST(session, connection_close_lets_streams_end) {
               event_kind::closed);
 }
 
+TEST(session, connection_close_waits_for_what_was_not_sent) {
+    peer s(role::server);
+    const event r = s.give(frame_type::request_response, 1);
+    s.s.respond(r.stream, outgoing(as_bytes("x")));
+    EXPECT_EQ(s.give(frame_type::error, 0, 0, "bye", 1, error_code::connection_close).kind,
+              event_kind::closing);
+    EXPECT_EQ(s.out(), "PAYLOAD #1 CN data=1");
+    EXPECT_FALSE(s.s.closed());
+}
+
 TEST(session, resume_after_setup_ends_the_connection) {
     peer s(role::server);
     EXPECT_EQ(s.give(test::hex("00 00 00 00 34 00 00 01 00 00 00 01 74 00 00 00 00 00 00 00 01 "
-                               "00 00 00 00 00 00 00 02")).kind,
+                               "00 00 00 00 00 00 00 02"))
+                  .kind,
               event_kind::closed);
     EXPECT_EQ(s.out(), "ERROR #0 code=257 data=18 RESUME after SETUP");
 }

@@ -21,20 +21,20 @@ enum class request_kind : std::uint8_t { response, fnf, stream, channel };
 
 /// A message of which only some fragments have arrived.
 struct partial_message {
-    base::byte_buffer bytes;          // metadata, then data
+    base::byte_buffer bytes;  // metadata, then data
     std::size_t metadata_size = 0;
     bool has_metadata = false;
-    bool complete = false;            // the C flag was seen on one of the fragments
+    bool complete = false;                          // the C flag was seen on one of the fragments
     std::chrono::steady_clock::time_point touched;  // when the last fragment came
 };
 
 struct stream_slot {
-    std::uint32_t id = 0;             // 0: free
-    std::uint32_t use = 0;            // tells this stream from others that had the same id
+    std::uint32_t id = 0;   // 0: free
+    std::uint32_t use = 0;  // tells this stream from others that had the same id
     void* user = nullptr;
-    std::uint64_t mark = 0;           // see output_queue::may_have_left()
+    std::uint64_t mark = 0;  // see output_queue::may_have_left()
     std::unique_ptr<partial_message> partial;
-    std::uint32_t send_credit = 0;    // max_n: without end
+    std::uint32_t send_credit = 0;  // max_n: without end
     std::uint32_t receive_credit = 0;
     request_kind kind = request_kind::response;
     bool assembling_request = false;  // not yet shown to the caller
