@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -106,26 +108,45 @@ TEST(Task, SpawnReportsExceptions) {
     EXPECT_TRUE(failed);
 }
 
+/// Threads that are joined at the end; used by one thread after the other.
+class helpers {
+public:
+    ~helpers() {
+        for (std::thread& t : threads_) t.join();
+    }
+    void run(std::function<void()> f) {
+        const std::lock_guard lock(mutex_);
+        threads_.emplace_back([this, f = std::move(f)] {
+            { const std::lock_guard wait_for_run(mutex_); }
+            f();
+        });
+    }
+
+private:
+    std::mutex mutex_;
+    std::vector<std::thread> threads_;
+};
+
 /// An operation that completes on another thread, as a call's reply does.
 class elsewhere {
 public:
-    explicit elsewhere(std::vector<std::thread>& threads) : threads_(threads) {}
+    explicit elsewhere(helpers& h) : helpers_(h) {}
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h) {
         resumer_.arm(h, detail::scope_of(h));
-        threads_.emplace_back([this] { resumer_.fire(); });
+        helpers_.run([this] { resumer_.fire(); });
     }
     void await_resume() const noexcept {}
 
 private:
-    std::vector<std::thread>& threads_;
+    helpers& helpers_;
     loop::resumer resumer_;
 };
 
-task<bool> visits(event_loop& home, std::vector<std::thread>& threads) {
+task<bool> visits(event_loop& home, helpers& others) {
     for (int i = 0; i < 20; ++i) {
-        elsewhere operation(threads);
+        elsewhere operation(others);
         co_await operation;
         if (!home.in_loop_thread() || !event_loop::in_user_code()) co_return false;
     }
@@ -138,29 +159,26 @@ TEST(Task, ContinuesOnTheLoopOfItsScope) {
     ASSERT_TRUE(crew.start(home));
     call_scope scope;
     scope.loop = &home;
-    std::vector<std::thread> threads;
-    threads.reserve(32);
+    helpers others;
     detail::thread_gate gate;
     bool stayed = false;
-    spawn(visits(home, threads), scope, [&](task<bool>& t) {
+    spawn(visits(home, others), scope, [&](task<bool>& t) {
         stayed = t.take();
         gate.set();
     });
     gate.wait();
     EXPECT_TRUE(stayed);
-    for (std::thread& t : threads) t.join();
     ASSERT_TRUE(crew.stop());
 }
 
 TEST(Task, SyncWaitCompletesOnTheOtherThread) {
-    std::vector<std::thread> threads;
-    const auto body = [](std::vector<std::thread>& ts) -> task<std::thread::id> {
-        elsewhere operation(ts);
+    helpers others;
+    const auto body = [](helpers& h) -> task<std::thread::id> {
+        elsewhere operation(h);
         co_await operation;
         co_return std::this_thread::get_id();
     };
-    EXPECT_NE(sync_wait(body(threads)), std::this_thread::get_id());
-    for (std::thread& t : threads) t.join();
+    EXPECT_NE(sync_wait(body(others)), std::this_thread::get_id());
 }
 
 class SleepFor : public testing::Test {
@@ -250,11 +268,10 @@ TEST(Task, ManySleepersCancelledWhileTheyExpire) {
         cancels.push_back(std::make_unique<cancellation>());
         scopes[i].loop = &home;
         scopes[i].cancel = cancels.back().get();
-        spawn(sleep_for(std::chrono::milliseconds(i % 5)), scopes[i],
-              [&](task<bool>& t) {
-                  t.take();
-                  ++finished;
-              });
+        spawn(sleep_for(std::chrono::milliseconds(i % 5)), scopes[i], [&](task<bool>& t) {
+            t.take();
+            ++finished;
+        });
     }
     for (const auto& c : cancels) c->cancel();
     while (finished < count) std::this_thread::yield();
