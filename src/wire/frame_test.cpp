@@ -47,6 +47,11 @@ TEST(frame, request_response) {
     EXPECT_EQ(as_text(p->data), "dd");
 }
 
+TEST(frame, example_of_the_documentation) {
+    EXPECT_EQ(parsed("00 00 00 01 11 00 00 00 0a fe 00 00 06 05 61 2f 62 2e 63 5b 31 5d"),
+              "REQUEST_RESPONSE #1 M metadata=10 data=3");
+}
+
 TEST(frame, each_type_as_bytes) {
     frame f = make(frame_type::request_fnf, 0x7fffffff, flag::follows);
     EXPECT_EQ(written(f), "7f ff ff ff 14 80");
