@@ -1,0 +1,58 @@
+#pragma once
+// What a handler may ask about the call it serves.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "tenon/bytes.hpp"
+#include "tenon/export.hpp"
+
+namespace tenon::inline v0 {
+
+class cancellation;
+
+/// The other end of a connection.
+struct peer_info {
+    std::string_view transport;  ///< "inproc", "unix", "tcp"
+    std::string_view address;    ///< "127.0.0.1:40312"; empty where the transport has none
+    bool has_credentials = false;  ///< the kernel vouches for the three below
+    std::int64_t pid = -1;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+};
+
+/// One call being served. A handler that wants it takes `tenon::context&` as its first parameter.
+/// Valid until the handler has returned (a coroutine handler: until it has finished); views obtained
+/// from it live as long. Every function may be called from any thread.
+class TENON_API context {
+public:
+    context(const context&) = delete;
+    context& operator=(const context&) = delete;
+
+    /// "publisher/service.method" as called.
+    std::string_view route() const noexcept;
+
+    const peer_info& peer() const noexcept;
+
+    /// The time by which the caller wants the answer; nothing if it set no limit. Tenon calls made
+    /// inside the handler inherit it.
+    std::optional<std::chrono::steady_clock::time_point> deadline() const noexcept;
+
+    /// True once the caller gave up, its connection broke, or the deadline passed. Long handlers
+    /// look at it now and then; what they return after that is dropped.
+    bool cancelled() const noexcept;
+
+    /// For waiting on, or handing to other calls; see tenon/task.hpp.
+    tenon::cancellation& cancellation() noexcept;
+
+    /// W3C traceparent of the caller; empty if it sent none.
+    std::string_view trace() const noexcept;
+
+protected:
+    context() = default;
+    ~context() = default;
+};
+
+}  // namespace tenon::inline v0

@@ -1,0 +1,234 @@
+#pragma once
+// How a function, member function or coroutine becomes the implementation of a method: thin
+// templates that decode arguments, run the user's code and reply. Users need not read this.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "tenon/codec.hpp"
+#include "tenon/context.hpp"
+#include "tenon/result.hpp"
+#include "tenon/shape.hpp"
+#include "tenon/task.hpp"
+
+namespace tenon::inline v0 {
+
+/// The error a handler returns or throws for a declared error type: code `failed`, named after the
+/// type, carrying its data.
+template <class E>
+error make_error(const E& data, std::string message = {}) {
+    error e(errc::failed, std::move(message));
+    e.set_name(std::string(shape_of<E>().name));
+    if (auto encoded = encode(codec::msgpack, data)) e.set_details(*std::move(encoded));
+    return e;
+}
+
+namespace detail {
+
+/// What a method takes and gives. One object per C++ type; equal content means equal types on both
+/// sides of an in-process call (see same_signature()).
+struct signature {
+    const shape* const* params;
+    std::uint32_t param_count;
+    const shape* result;
+    const shape* const* errors;
+    std::uint32_t error_count;
+};
+
+template <class... T>
+struct shape_list {
+    static constexpr const shape* items[sizeof...(T) + 1] = {&shape_of<T>()..., nullptr};
+};
+
+template <class R, class Args, class Errors>
+struct signature_holder;
+template <class R, class... Args, class... Errors>
+struct signature_holder<R, std::tuple<Args...>, std::tuple<Errors...>> {
+    static constexpr signature value{shape_list<Args...>::items, sizeof...(Args), &shape_of<R>(),
+                                     shape_list<Errors...>::items, sizeof...(Errors)};
+};
+
+// The library's side of a call being served, remote or in process. A call is answered once;
+// later answers are dropped.
+
+/// Fills the parameter objects: decoded from the wire, or copied or moved from an in-process
+/// caller's. False: could not, and the caller has been told.
+TENON_API bool decode_arguments(context&, void* const* objects) noexcept;
+/// Answers with an object of the result type (void: null), which may be moved from.
+TENON_API void reply(context&, void* result) noexcept;
+TENON_API void reply_error(context&, error) noexcept;
+/// The exception being handled, as an error: failure keeps its error, std::exception becomes
+/// `internal` with its text, anything else `internal`.
+TENON_API error current_error() noexcept;
+/// The same call as an object that lives until it is answered; for coroutines.
+TENON_API context& keep(context&);
+TENON_API call_scope& scope_of(context&) noexcept;
+
+/// The type-erased implementation of one method.
+class TENON_API handler {
+public:
+    virtual ~handler();
+    /// Takes the arguments, runs the user's code, answers. A coroutine may answer after the return.
+    virtual void serve(context&) = 0;
+};
+
+template <class T>
+struct unwrap {
+    using type = T;
+    static constexpr bool is_task = false;
+    static constexpr bool is_result = false;
+};
+template <class T>
+struct unwrap<result<T>> {
+    using type = T;
+    static constexpr bool is_task = false;
+    static constexpr bool is_result = true;
+};
+template <class T>
+struct unwrap<task<T>> {
+    using type = typename unwrap<T>::type;
+    static constexpr bool is_task = true;
+    static constexpr bool is_result = unwrap<T>::is_result;
+};
+
+template <class F, class... Args>
+inline constexpr bool takes_context = std::is_invocable_v<F&, context&, Args...>;
+
+template <class F, class... Args>
+decltype(auto) invoke_handler(F& f, context& ctx, Args&&... args) {
+    if constexpr (takes_context<F, Args...>)
+        return std::invoke(f, ctx, std::forward<Args>(args)...);
+    else
+        return std::invoke(f, std::forward<Args>(args)...);
+}
+
+template <class Returned, class R>
+consteval bool returns() {
+    using type = typename unwrap<Returned>::type;
+    if constexpr (std::is_void_v<R> || std::is_void_v<type>) return std::is_void_v<R> && std::is_void_v<type>;
+    else return std::is_constructible_v<R, type>;
+}
+
+/// Whether F can implement a method R(Args...).
+template <class F, class R, class... Args>
+consteval bool can_implement() {
+    if constexpr (takes_context<F, Args...>)
+        return returns<std::invoke_result_t<F&, context&, Args...>, R>();
+    else if constexpr (std::is_invocable_v<F&, Args...>)
+        return returns<std::invoke_result_t<F&, Args...>, R>();
+    else
+        return false;
+}
+template <class F, class R, class... Args>
+inline constexpr bool fits = can_implement<F, R, Args...>();
+
+/// Turns the exception being handled into an error; declared error types keep name and data.
+template <class... Errors>
+error caught() {
+    if constexpr (sizeof...(Errors) > 0) {
+        error found(errc::internal);
+        auto match = [&]<class E>(std::type_identity<E>) {
+            try {
+                throw;
+            } catch (const E& e) {
+                found = make_error(e);
+                return true;
+            } catch (...) {
+                return false;
+            }
+        };
+        if ((match(std::type_identity<Errors>{}) || ...)) return found;
+    }
+    return current_error();
+}
+
+/// A coroutine nobody awaits; it owns itself and never throws.
+struct detached {
+    struct promise_type : pooled_frame {
+        detached get_return_object() noexcept { return {}; }
+        std::suspend_never initial_suspend() noexcept { return {}; }
+        std::suspend_never final_suspend() noexcept { return {}; }
+        void return_void() noexcept {}
+        void unhandled_exception() noexcept { std::terminate(); }
+    };
+};
+
+template <class F, class R, class ArgsTuple, class ErrorsTuple>
+class handler_of;
+
+template <class F, class R, class... Args, class... Errors>
+class handler_of<F, R, std::tuple<Args...>, std::tuple<Errors...>> final : public handler {
+    using returned = decltype(invoke_handler(std::declval<F&>(), std::declval<context&>(),
+                                             std::declval<Args>()...));
+
+public:
+    explicit handler_of(F f) : f_(std::move(f)) {}
+
+    void serve(context& ctx) override { serve(ctx, std::index_sequence_for<Args...>{}); }
+
+private:
+    template <std::size_t... I>
+    void serve(context& ctx, std::index_sequence<I...>) {
+        if constexpr (unwrap<returned>::is_task) {
+            context& kept = keep(ctx);
+            std::tuple<Args...> args;
+            void* objects[sizeof...(Args) + 1] = {&std::get<I>(args)...};
+            if (decode_arguments(kept, objects)) drive(f_, kept, std::move(args));
+        } else {
+            std::tuple<Args...> args;
+            void* objects[sizeof...(Args) + 1] = {&std::get<I>(args)...};
+            if (!decode_arguments(ctx, objects)) return;
+            try {
+                if constexpr (std::is_void_v<returned>) {
+                    invoke_handler(f_, ctx, std::move(std::get<I>(args))...);
+                    reply(ctx, nullptr);
+                } else {
+                    answer(ctx, invoke_handler(f_, ctx, std::move(std::get<I>(args))...));
+                }
+            } catch (...) {
+                reply_error(ctx, caught<Errors...>());
+            }
+        }
+    }
+
+    template <class Got>
+    static void answer(context& ctx, Got&& got) {
+        if constexpr (unwrap<std::remove_cvref_t<Got>>::is_result) {
+            if (!got) return reply_error(ctx, std::forward<Got>(got).error());
+            if constexpr (std::is_void_v<R>) reply(ctx, nullptr);
+            else answer(ctx, *std::forward<Got>(got));
+        } else if constexpr (std::is_same_v<Got, R>) {  // an rvalue of the very type
+            reply(ctx, &got);
+        } else {
+            R converted(std::forward<Got>(got));
+            reply(ctx, &converted);
+        }
+    }
+
+    static detached drive(F& f, context& ctx, std::tuple<Args...> args) {
+        std::optional<error> failed;
+        try {
+            returned work =
+                std::apply([&](Args&... a) { return invoke_handler(f, ctx, std::move(a)...); }, args);
+            work.use_scope(scope_of(ctx));
+            if constexpr (std::is_void_v<typename returned::value_type>) {
+                co_await std::move(work);
+                reply(ctx, nullptr);
+            } else {
+                answer(ctx, co_await std::move(work));
+            }
+        } catch (...) {
+            failed = caught<Errors...>();
+        }
+        if (failed) reply_error(ctx, *std::move(failed));
+    }
+
+    F f_;
+};
+
+}  // namespace detail
+}  // namespace tenon::inline v0

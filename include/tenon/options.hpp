@@ -1,0 +1,68 @@
+#pragma once
+// Options of calls, clients and servers. Structs are extended at the end only; every default is
+// what most users want.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tenon/codec.hpp"
+#include "tenon/limits.hpp"
+#include "tenon/runtime.hpp"
+
+namespace tenon::inline v0 {
+
+class cancellation;
+
+enum class priority : std::uint8_t { low, normal, high };
+
+/// How one call is made.
+struct call_options {
+    /// Longest time until the call returns; negative: as the client says; zero: no limit.
+    /// Inside a handler a call never outlasts the deadline of the call being served.
+    std::chrono::milliseconds timeout{-1};
+    /// Gives the call up from another thread: it returns `cancelled`. Must outlive the call.
+    tenon::cancellation* cancel = nullptr;
+    tenon::priority priority = tenon::priority::normal;
+};
+
+/// How a client connects and calls.
+struct client_options {
+    /// Default of call_options::timeout; zero: no limit.
+    std::chrono::milliseconds timeout{0};
+    /// Longest time for opening a connection.
+    std::chrono::milliseconds connect_timeout{5000};
+    /// Repetitions of an `idempotent` method after `unavailable` or `overloaded`: 0 none,
+    /// -1 until the call's deadline. A call that surely did not run is repeated once in any case.
+    int retries = 0;
+    /// Wait before the n-th attempt to connect again: first · 2^n up to last, with jitter.
+    std::chrono::milliseconds backoff_first{10};
+    std::chrono::milliseconds backoff_last{2000};
+    /// A connection without an answer to its keep-alives for `keepalive_lifetime` is dead.
+    std::chrono::milliseconds keepalive_interval{20'000};
+    std::chrono::milliseconds keepalive_lifetime{90'000};
+    /// Codec of arguments and results, where the method does not declare one.
+    tenon::codec codec = tenon::codec::msgpack;
+    /// Where loops, pool and clock come from; null: runtime::process().
+    tenon::runtime* runtime = nullptr;
+    tenon::limits limits;
+};
+
+/// How a server accepts and serves.
+struct server_options {
+    /// Allows TCP beyond loopback without TLS.
+    bool insecure = false;
+    /// Users and groups admitted on Unix sockets besides the server's own user and root.
+    std::vector<std::uint32_t> allow_uids;
+    std::vector<std::uint32_t> allow_gids;
+    /// How long stop() waits for calls in flight.
+    std::chrono::milliseconds drain{5000};
+    /// Refuse struct members that the handler's types do not know.
+    bool refuse_unknown_members = false;
+    /// Where loops, pool and clock come from; null: runtime::process().
+    tenon::runtime* runtime = nullptr;
+    tenon::limits limits;
+};
+
+}  // namespace tenon::inline v0
