@@ -2,7 +2,6 @@
 // The four ways to call a method (blocking, co_await, callback, future) over one core. The
 // templates here only gather arguments; the work is done behind `target`.
 
-#include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <exception>
@@ -44,32 +43,39 @@ struct call_arguments {
     const signature* types;
 };
 
-/// One asynchronous call under way. Pinned in memory from start() until finished() or abandon().
+/// One asynchronous call under way. Pinned in memory from start() until it has finished or was
+/// abandoned.
 class TENON_API call_state {
 public:
     call_state(const call_state&) = delete;
     call_state& operator=(const call_state&) = delete;
 
-    /// Cancels the call if it is under way; afterwards finished() is not called any more, nor is
-    /// the result written. Waits if finished() is running on another thread.
+    /// Cancels the call if it is under way; afterwards nothing of it is touched any more. Waits
+    /// while its completion runs on another thread.
     void abandon() noexcept;
 
-    /// What came out; nothing: the result was written. Valid once finished() was called.
+    /// What came out; nothing: the result was written. Valid once finished.
     std::optional<error> failed;
 
-    /// Called by the library exactly once unless abandoned: on the client's loop as user code, or
-    /// inside target::start() if the outcome is known at once.
-    virtual void finished() noexcept = 0;
+    // For coroutines.
+    bool is_finished() const noexcept;
+    /// False: has finished, go on. True: the coroutine is resumed once it has.
+    bool suspend(std::coroutine_handle<> h, const call_scope* scope) noexcept;
+
+    /// For callbacks: called once, on the client's loop as user code, or inside target::start() if
+    /// the outcome is known at once. May destroy the object.
+    virtual void finished() noexcept {}
 
     /// The library's share; see src/rpc/outgoing_call.hpp.
     void* internal() noexcept { return storage_; }
 
 protected:
-    explicit call_state(void* result) noexcept;
+    enum class use : bool { coroutine, callback };
+    call_state(void* result, use kind) noexcept;
     ~call_state();
 
 private:
-    static constexpr std::size_t storage_size = 192;
+    static constexpr std::size_t storage_size = 320;
     alignas(std::max_align_t) std::byte storage_[storage_size];
 };
 
@@ -185,15 +191,15 @@ template <class R, bool Throwing, class... Errors>
 class [[nodiscard]] pending_reply final : private call_state {
 public:
     pending_reply(const binding& to, const call_arguments& args, const call_options* options)
-        : call_state(slot_.pointer()) {
+        : call_state(slot_.pointer(), use::coroutine) {
         to.get().start(args, *this, options);
     }
     ~pending_reply() { abandon(); }
 
-    bool await_ready() const noexcept { return waiter_.is_finished(); }
+    bool await_ready() const noexcept { return is_finished(); }
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
-        return waiter_.suspend(h);
+        return suspend(h, scope_of(h));
     }
     auto await_resume() {
         if constexpr (Throwing) {
@@ -206,16 +212,16 @@ public:
     }
 
 private:
-    void finished() noexcept override { waiter_.finish(); }
-
     result_slot<R> slot_;
-    coroutine_waiter waiter_;
 };
 
 /// A call whose outcome goes to a function; owns itself.
 template <class R, class F>
-class callback_call final : private call_state, public pooled_frame {
+class callback_call final : private call_state {
 public:
+    static void* operator new(std::size_t size) { return frame_allocate(size); }
+    static void operator delete(void* p, std::size_t size) noexcept { frame_free(p, size); }
+
     static void start(const binding& to, const call_arguments& args, const call_options* options,
                       F f) {
         auto* self = new callback_call(std::move(f));
@@ -223,7 +229,7 @@ public:
     }
 
 private:
-    explicit callback_call(F f) : call_state(slot_.pointer()), f_(std::move(f)) {}
+    explicit callback_call(F f) : call_state(slot_.pointer(), use::callback), f_(std::move(f)) {}
 
     void finished() noexcept override {
         const std::unique_ptr<callback_call> self(this);

@@ -29,27 +29,58 @@ error make_error(const E& data, std::string message = {}) {
 
 namespace detail {
 
-/// What a method takes and gives. One object per C++ type; equal content means equal types on both
-/// sides of an in-process call (see same_signature()).
+/// How objects of one type pass from an in-process caller to a handler and back. Null where the
+/// type cannot be copied (or moved).
+struct transfer {
+    void (*copy)(void* to, const void* from);
+    void (*move)(void* to, void* from);
+};
+
+template <class T>
+constexpr transfer make_transfer() {
+    transfer t{nullptr, nullptr};
+    if constexpr (std::is_copy_assignable_v<T>)
+        t.copy = [](void* to, const void* from) {
+            *static_cast<T*>(to) = *static_cast<const T*>(from);
+        };
+    if constexpr (std::is_move_assignable_v<T>)
+        t.move = [](void* to, void* from) {
+            *static_cast<T*>(to) = std::move(*static_cast<T*>(from));
+        };
+    return t;
+}
+template <>
+constexpr transfer make_transfer<void>() {
+    return {nullptr, nullptr};
+}
+template <class T>
+inline constexpr transfer transfer_of = make_transfer<T>();
+
+/// What a method takes and gives. One object per C++ type; where two differ in address they are
+/// compared by content.
 struct signature {
     const shape* const* params;
+    const transfer* const* transfers;  // of the parameters
     std::uint32_t param_count;
     const shape* result;
+    transfer result_transfer;
     const shape* const* errors;
     std::uint32_t error_count;
 };
 
 template <class... T>
-struct shape_list {
-    static constexpr const shape* items[sizeof...(T) + 1] = {&shape_of<T>()..., nullptr};
+struct type_list {
+    static constexpr const shape* shapes[sizeof...(T) + 1] = {&shape_of<T>()..., nullptr};
+    static constexpr const transfer* transfers[sizeof...(T) + 1] = {&transfer_of<T>..., nullptr};
 };
 
 template <class R, class Args, class Errors>
 struct signature_holder;
 template <class R, class... Args, class... Errors>
 struct signature_holder<R, std::tuple<Args...>, std::tuple<Errors...>> {
-    static constexpr signature value{shape_list<Args...>::items, sizeof...(Args), &shape_of<R>(),
-                                     shape_list<Errors...>::items, sizeof...(Errors)};
+    static constexpr signature value{
+        type_list<Args...>::shapes,   type_list<Args...>::transfers, sizeof...(Args), &shape_of<R>(),
+        make_transfer<R>(),           type_list<Errors...>::shapes,  sizeof...(Errors)};
 };
 
 // The library's side of a call being served, remote or in process. A call is answered once;
@@ -64,9 +95,10 @@ TENON_API void reply_error(context&, error) noexcept;
 /// The exception being handled, as an error: failure keeps its error, std::exception becomes
 /// `internal` with its text, anything else `internal`.
 TENON_API error current_error() noexcept;
-/// The same call as an object that lives until it is answered; for coroutines.
+/// The same call as an object that lives until release(); for coroutines.
 TENON_API context& keep(context&);
-TENON_API call_scope& scope_of(context&) noexcept;
+TENON_API void release(context& kept) noexcept;
+TENON_API const call_scope& scope_of(context&) noexcept;
 
 /// The type-erased implementation of one method.
 class TENON_API handler {
@@ -146,17 +178,6 @@ error caught() {
     return current_error();
 }
 
-/// A coroutine nobody awaits; it owns itself and never throws.
-struct detached {
-    struct promise_type : pooled_frame {
-        detached get_return_object() noexcept { return {}; }
-        std::suspend_never initial_suspend() noexcept { return {}; }
-        std::suspend_never final_suspend() noexcept { return {}; }
-        void return_void() noexcept {}
-        void unhandled_exception() noexcept { std::terminate(); }
-    };
-};
-
 template <class F, class R, class ArgsTuple, class ErrorsTuple>
 class handler_of;
 
@@ -178,6 +199,7 @@ private:
             std::tuple<Args...> args;
             void* objects[sizeof...(Args) + 1] = {&std::get<I>(args)...};
             if (decode_arguments(kept, objects)) drive(f_, kept, std::move(args));
+            else release(kept);
         } else {
             std::tuple<Args...> args;
             void* objects[sizeof...(Args) + 1] = {&std::get<I>(args)...};
@@ -209,12 +231,12 @@ private:
         }
     }
 
-    static detached drive(F& f, context& ctx, std::tuple<Args...> args) {
+    /// The handler's coroutine with the call's scope.
+    static task<void> run(F& f, context& ctx, std::tuple<Args...> args) {
         std::optional<error> failed;
         try {
-            returned work =
-                std::apply([&](Args&... a) { return invoke_handler(f, ctx, std::move(a)...); }, args);
-            work.use_scope(scope_of(ctx));
+            returned work = std::apply(
+                [&](Args&... a) { return invoke_handler(f, ctx, std::move(a)...); }, args);
             if constexpr (std::is_void_v<typename returned::value_type>) {
                 co_await std::move(work);
                 reply(ctx, nullptr);
@@ -225,6 +247,9 @@ private:
             failed = caught<Errors...>();
         }
         if (failed) reply_error(ctx, *std::move(failed));
+    }
+    static void drive(F& f, context& kept, std::tuple<Args...> args) {
+        spawn(run(f, kept, std::move(args)), scope_of(kept), [&kept](task<void>&) { release(kept); });
     }
 
     F f_;

@@ -1,0 +1,187 @@
+#include "tenon/runtime.hpp"
+
+#include <pthread.h>
+
+#include <mutex>
+#include <thread>
+
+#include "rpc/method_table.hpp"
+#include "rpc/runtime_core.hpp"
+
+namespace tenon::inline v0 {
+
+namespace {
+
+// Counts fork()s in this process' ancestry since the first runtime. A runtime made before a fork
+// has no threads in the child, so its handles must fail there instead of waiting for ever.
+std::atomic<unsigned> fork_count{0};
+
+unsigned watch_forks() {
+    static const int registered = pthread_atfork(
+        nullptr, nullptr, [] { fork_count.fetch_add(1, std::memory_order_relaxed); });
+    (void)registered;
+    return fork_count.load(std::memory_order_relaxed);
+}
+
+bool pool_is_busy(void* pool) { return static_cast<loop::worker_pool*>(pool)->has_runnable(); }
+
+}  // namespace
+
+namespace detail {
+
+runtime_core::runtime_core(const runtime_options& options, threads kind)
+    : options_(options),
+      kind_(kind),
+      time_(base::time_source::steady()),
+      fork_generation_(watch_forks()) {
+    spin_.enabled = options.spin;
+    spin_.max_budget = std::chrono::nanoseconds(options.spin_budget).count();
+    loop::pool_options pool;
+    pool.resident = options.pool.resident;
+    pool.max = options.pool.most;
+    pool.target_wait = options.pool.target_wait;
+    pool.idle_time = options.pool.idle_end;
+    pool.queue_limit = options.pool.queue_limit;
+    pool_ = std::make_unique<loop::worker_pool>(std::move(pool));
+}
+
+std::shared_ptr<runtime_core> runtime_core::make(const runtime_options& options, threads kind) {
+    // The last owner may be one of our own threads (a client that goes away on its loop), which
+    // cannot join itself.
+    auto destroy = [](runtime_core* core) {
+        const bool own = core->crew_ && core->crew_->in_crew();
+        if (own) std::thread([core] { delete core; }).detach();
+        else delete core;
+    };
+    std::shared_ptr<runtime_core> core(new runtime_core(options, kind), destroy);
+    core->start();
+    return core;
+}
+
+void runtime_core::start() {
+    loop::loop_options lo;
+    lo.time = &time_;
+    lo.spin = &spin_;
+    lo.busy_elsewhere = &pool_is_busy;
+    lo.context = pool_.get();
+    const std::size_t count = is_external() ? 1 : std::max(1U, options_.loops);
+    for (std::size_t i = 0; i < count; ++i)
+        loops_.push_back(std::make_unique<loop::event_loop>(lo));
+    if (is_external()) return;
+
+    loop::monitor_options mo;
+    mo.take_over_after = options_.slow_handler;
+    mo.on_slow = [](loop::event_loop&, const void* what) { rpc::note_slow_run(what); };
+    monitor_ = std::make_unique<loop::monitor>(std::move(mo));
+    loop::crew_options co;
+    co.max_threads = options_.standby_most + count;
+    crew_ = std::make_unique<loop::crew>(co);
+    for (auto& l : loops_) {
+        monitor_->watch(*l).value();
+        crew_->start(*l).value();
+    }
+}
+
+runtime_core::~runtime_core() {
+    if (fork_generation_ == fork_count.load(std::memory_order_relaxed)) {
+        stop();
+        return;
+    }
+    // In a forked child the threads do not exist; joining or destroying them would hang.
+    (void)crew_.release();
+    (void)monitor_.release();
+    (void)pool_.release();
+    for (auto& l : loops_) (void)l.release();
+}
+
+loop::event_loop& runtime_core::next_loop() noexcept {
+    return *loops_[next_.fetch_add(1, std::memory_order_relaxed) % loops_.size()];
+}
+
+bool runtime_core::usable() const noexcept {
+    return running_.load(std::memory_order_relaxed) &&
+           fork_generation_ == fork_count.load(std::memory_order_relaxed);
+}
+
+std::optional<error> runtime_core::unusable() const {
+    if (usable()) return std::nullopt;
+    const bool forked = fork_generation_ != fork_count.load(std::memory_order_relaxed);
+    error e(errc::unavailable, forked ? "used after fork: make a new runtime in the child process"
+                                      : "the runtime has been stopped");
+    return e.set_may_have_run(false);
+}
+
+bool runtime_core::post(loop::event_loop& to, loop::work& w) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!usable()) return false;
+    to.post(w);
+    return true;
+}
+
+void runtime_core::stop() {
+    if (crew_ && crew_->in_crew())
+        throw failure(error(errc::conflict, "a runtime cannot be stopped from its own threads"));
+    {
+        const std::lock_guard lock(mutex_);
+        if (!running_.exchange(false)) return;
+    }
+    if (monitor_) monitor_->stop().value();
+    if (crew_) crew_->stop().value();
+    pool_->stop(false).value();
+    for (auto& l : loops_) l->run_ready();
+}
+
+result<void> runtime_core::announce(const std::string& name,
+                                    const std::shared_ptr<rpc::server_core>& server) {
+    const std::lock_guard lock(mutex_);
+    auto& slot = names_[name];
+    if (!slot.expired()) return error(errc::conflict, "inproc:" + name + " is already served");
+    slot = server;
+    return {};
+}
+
+void runtime_core::withdraw(const std::string& name, const rpc::server_core* server) noexcept {
+    const std::lock_guard lock(mutex_);
+    auto at = names_.find(name);
+    if (at == names_.end()) return;
+    const auto held = at->second.lock();
+    if (!held || held.get() == server) names_.erase(at);
+}
+
+std::shared_ptr<rpc::server_core> runtime_core::find(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    auto at = names_.find(name);
+    return at == names_.end() ? nullptr : at->second.lock();
+}
+
+}  // namespace detail
+
+runtime::runtime(const runtime_options& options)
+    : core_(detail::runtime_core::make(options, detail::runtime_core::threads::own)) {}
+
+runtime& runtime::process() {
+    static runtime instance;
+    return instance;
+}
+
+runtime runtime::external(const runtime_options& options) {
+    return runtime(detail::runtime_core::make(options, detail::runtime_core::threads::none));
+}
+
+int runtime::fd() const noexcept { return core_->loop(0).fd(); }
+
+void runtime::run_ready() { core_->loop(0).run_ready(); }
+
+std::optional<std::chrono::steady_clock::time_point> runtime::next_deadline() const {
+    const auto at = core_->loop(0).next_deadline();
+    if (at == base::never) return std::nullopt;
+    return at;
+}
+
+void runtime::set_log_sink(log_level least, log_sink sink) {
+    core_->log().set_sink(least, std::move(sink));
+}
+
+void runtime::stop() { core_->stop(); }
+
+}  // namespace tenon::inline v0

@@ -1,0 +1,86 @@
+#pragma once
+// The private side of tenon::runtime: loops, their threads, the pool, the log, and the names of
+// this process' in-process endpoints.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "base/mutex.hpp"
+#include "loop/crew.hpp"
+#include "loop/loop.hpp"
+#include "loop/monitor.hpp"
+#include "loop/spin.hpp"
+#include "loop/worker_pool.hpp"
+#include "tenon/runtime.hpp"
+
+namespace tenon::inline v0 {
+
+namespace rpc {
+class server_core;
+}
+
+namespace detail {
+
+class runtime_core {
+public:
+    enum class threads : bool { none, own };
+
+    static std::shared_ptr<runtime_core> make(const runtime_options& options, threads kind);
+    ~runtime_core();
+
+    const runtime_options& options() const noexcept { return options_; }
+    const base::time_source& time() const noexcept { return time_; }
+    const loop::spin_policy& spin() const noexcept { return spin_; }
+    base::logger& log() noexcept { return log_; }
+    loop::worker_pool& pool() noexcept { return *pool_; }
+    bool is_external() const noexcept { return kind_ == threads::none; }
+
+    /// The loops take turns.
+    loop::event_loop& next_loop() noexcept;
+    loop::event_loop& loop(std::size_t i) noexcept { return *loops_[i]; }
+    std::size_t loop_count() const noexcept { return loops_.size(); }
+
+    /// Posts to a loop of this runtime if it still runs; false otherwise.
+    bool post(loop::event_loop& to, loop::work& w) noexcept;
+
+    /// Nothing if usable; otherwise why not (stopped, or used in a forked child).
+    std::optional<error> unusable() const;
+    bool usable() const noexcept;
+
+    /// Joins all threads and runs what was posted before. Throws failure(conflict) on one of them.
+    void stop();
+
+    /// In-process endpoints.
+    result<void> announce(const std::string& name, const std::shared_ptr<rpc::server_core>& server);
+    void withdraw(const std::string& name, const rpc::server_core* server) noexcept;
+    std::shared_ptr<rpc::server_core> find(const std::string& name) const;
+
+private:
+    runtime_core(const runtime_options& options, threads kind);
+    void start();
+    static void on_slow(const void* what) noexcept;
+
+    const runtime_options options_;
+    const threads kind_;
+    const base::time_source& time_;
+    const unsigned fork_generation_;
+    base::logger log_;
+    loop::spin_policy spin_;
+    std::unique_ptr<loop::worker_pool> pool_;
+    std::vector<std::unique_ptr<loop::event_loop>> loops_;
+    std::unique_ptr<loop::monitor> monitor_;
+    std::unique_ptr<loop::crew> crew_;
+    std::atomic<std::size_t> next_{0};
+    std::atomic<bool> running_{true};
+
+    mutable base::mutex mutex_;  // guards names_, and posting against stop()
+    std::map<std::string, std::weak_ptr<rpc::server_core>> names_;
+};
+
+}  // namespace detail
+}  // namespace tenon::inline v0
