@@ -66,8 +66,10 @@ public:
     /// the outcome is known at once. May destroy the object.
     virtual void finished() noexcept {}
 
-    /// The library's share; see src/rpc/outgoing_call.hpp.
+    // For the library; see src/rpc/outgoing_call.hpp.
     void* internal() noexcept { return storage_; }
+    /// The outcome is known before start() returns.
+    void finish() noexcept;
 
 protected:
     enum class use : bool { coroutine, callback };
@@ -104,6 +106,8 @@ public:
         return *target_;
     }
     void implement(std::unique_ptr<handler> h) { get().implement(std::move(h)); }
+    /// A binding that carries nothing but a tag.
+    static binding tagged(void* tag);
     void* tag() const noexcept { return target_ ? target_->tag() : nullptr; }
 
 private:

@@ -131,6 +131,11 @@ void runtime_core::stop() {
     for (auto& l : loops_) l->run_ready();
 }
 
+void runtime_core::keep(std::shared_ptr<const void> thing) {
+    const std::lock_guard lock(mutex_);
+    kept_.push_back(std::move(thing));
+}
+
 result<void> runtime_core::announce(const std::string& name,
                                     const std::shared_ptr<rpc::server_core>& server) {
     const std::lock_guard lock(mutex_);

@@ -55,6 +55,9 @@ public:
     /// Joins all threads and runs what was posted before. Throws failure(conflict) on one of them.
     void stop();
 
+    /// Keeps something alive until stop(): what the monitor may still look at.
+    void keep(std::shared_ptr<const void> thing);
+
     /// In-process endpoints.
     result<void> announce(const std::string& name, const std::shared_ptr<rpc::server_core>& server);
     void withdraw(const std::string& name, const rpc::server_core* server) noexcept;
@@ -80,6 +83,7 @@ private:
 
     mutable base::mutex mutex_;  // guards names_, and posting against stop()
     std::map<std::string, std::weak_ptr<rpc::server_core>> names_;
+    std::vector<std::shared_ptr<const void>> kept_;
 };
 
 }  // namespace detail

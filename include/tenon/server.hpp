@@ -1,0 +1,110 @@
+#pragma once
+// server: offers services at one or more endpoints.
+//
+//     tenon::server server;
+//     auto& m = server.publish<math>();
+//     m.plus = [](int a, int b) { return a + b; };
+//     server.listen("tcp://127.0.0.1:5555").run();
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tenon/contract.hpp"
+#include "tenon/options.hpp"
+
+namespace tenon::inline v0 {
+
+namespace rpc {
+class server_core;
+}
+
+/// Counters of one method since the server started.
+struct method_stats {
+    std::string route;
+    std::uint64_t calls = 0;
+    std::uint64_t errors = 0;
+    /// Runs that held an event loop for too long, as seen by the monitor.
+    std::uint64_t slow = 0;
+    /// Runs on the pool: declared blocking, or found slow repeatedly.
+    bool on_pool = false;
+};
+
+/// Configure, start, stop. Configuring is for one thread and ends with start(); the rest is
+/// thread-safe. Handlers may run at the same time on loops, pool and in-process callers.
+class TENON_API server {
+public:
+    explicit server(server_options options = {});
+    server(const server&) = delete;
+    server& operator=(const server&) = delete;
+    /// stop() without draining. Must not run on a thread that runs one of its own handlers.
+    ~server();
+
+    /// Adds an endpoint: "unix:/path", "unix:@name", "tcp://host:port" (port 0: any free one),
+    /// "inproc:name". TCP beyond loopback is refused unless server_options::insecure.
+    /// Throws failure: `invalid` for the spelling, `conflict` if somebody is there, `denied`.
+    server& listen(std::string_view endpoint);
+
+    /// Offers the contract; assign its members before start(). Members that stay unassigned answer
+    /// `unsupported`. The object lives as long as the server. Throws failure(conflict) if the
+    /// service is published already.
+    template <class Contract>
+    Contract& publish() {
+        auto object = std::make_unique<holder<Contract>>();
+        const std::vector<detail::binding> bindings = add(detail::contract_of<Contract>());
+        detail::contract_visitor<Contract> v{object->contract, nullptr, &bindings};
+        tenon_interface(v);
+        Contract& contract = object->contract;
+        keep(std::move(object));
+        return contract;
+    }
+
+    /// Offers the contract, implemented by the members of the same names of one Implementation,
+    /// made here from `args`. A missing or unfitting member does not compile.
+    template <class Contract, class Implementation, class... Args>
+    Implementation& implement(Args&&... args) {
+        auto object = std::make_shared<Implementation>(std::forward<Args>(args)...);
+        tenon_implement(publish<Contract>(), object);
+        return *object;
+    }
+
+    /// Called once when the server has started, with its endpoints (real port numbers).
+    server& on_started(std::function<void(const std::vector<std::string>&)> f);
+
+    /// Begins to accept. Throws failure(conflict) if it was started before.
+    void start();
+
+    /// Where it listens, after start(); port 0 has become the real one.
+    std::vector<std::string> endpoints() const;
+
+    /// Refuses new calls, waits up to server_options::drain (or `drain`) for those in flight,
+    /// cancels the rest, and waits for their handlers to end. Throws failure(conflict) in one of
+    /// its own handlers. A stopped server stays stopped.
+    void stop();
+    void stop(std::chrono::milliseconds drain);
+
+    /// start(), then waits for SIGINT, SIGTERM or stop(), then stops. Only here the library touches
+    /// signal dispositions, and it restores them. Needs a runtime with threads of its own.
+    void run();
+
+    std::vector<method_stats> stats() const;
+
+private:
+    struct kept {
+        virtual ~kept() = default;
+    };
+    template <class Contract>
+    struct holder final : kept {
+        Contract contract;
+    };
+
+    std::vector<detail::binding> add(const detail::contract_info& info);
+    void keep(std::unique_ptr<kept> object);
+
+    std::shared_ptr<rpc::server_core> core_;
+    std::vector<std::unique_ptr<kept>> kept_;
+};
+
+}  // namespace tenon::inline v0

@@ -1,0 +1,105 @@
+#include "rpc/connection.hpp"
+
+#include <sched.h>
+
+#include <array>
+
+namespace tenon::inline v0::rpc {
+
+connection::connection(loop::event_loop& loop) : pollable(true), loop_(loop) {}
+
+connection::input connection::read_some() noexcept {
+    // A read that did not fill its space has emptied the socket; what comes later raises a new
+    // edge, so the read that would only say so can be saved.
+    if (short_read_) {
+        short_read_ = false;
+        return input::drained;
+    }
+    const auto space = reader_.space();
+    const transport::io_result r = link_->read(space);
+    switch (r.state) {
+        case transport::io_state::ok:
+            reader_.commit(r.n);
+            short_read_ = r.n < space.size();
+            return input::more;
+        case transport::io_state::would_block:
+            return input::drained;
+        default:
+            return input::ended;
+    }
+}
+
+std::optional<wire::frame> connection::next_frame(std::string_view& refused) {
+    const auto bytes = reader_.next();
+    if (!bytes) {
+        refused = reader_.error();
+        return std::nullopt;
+    }
+    auto frame = wire::parse_frame(*bytes);
+    if (!frame) {
+        refused = "malformed frame";
+        return std::nullopt;
+    }
+    return *frame;
+}
+
+void connection::kick(bool processing) {
+    if (loop_.in_loop_thread()) {
+        if (processing) return;
+        if (loop::claim own(loop_); own) return loop_.defer(flush_work_);
+    }
+    flush();
+}
+
+loop::turn connection::flush_on_loop(loop::event_loop&) {
+    flush();
+    return loop::turn::done;
+}
+
+void connection::flush() noexcept {
+    bool freed = false;
+    {
+        std::unique_lock lock(mutex_);
+        if (writing_ || !connected_ || broken_ || !session_) return;
+        writing_ = true;
+        wire::output_queue& out = session_->out();
+        std::array<base::segment, transport::link::max_segments> segments;
+        while (!out.empty()) {
+            const std::size_t n = out.gather(segments);
+            lock.unlock();
+            const transport::io_result r = link_->write({segments.data(), n});
+            lock.lock();
+            if (r.state == transport::io_state::ok) {
+                out.consume(r.n);
+                freed |= blocked_;
+                blocked_ = false;
+                continue;
+            }
+            if (r.state == transport::io_state::would_block) {
+                if (!blocked_) blocked_since_ = loop_.time().now();
+                blocked_ = true;
+                freed = false;
+            } else {
+                // The reader finds out and closes.
+                broken_ = true;
+                link_->shutdown();
+            }
+            break;
+        }
+        writing_ = false;
+    }
+    if (freed) unblocked();
+}
+
+void connection::close_link(std::unique_lock<base::mutex>& lock) noexcept {
+    connected_ = false;
+    while (writing_) {
+        lock.unlock();
+        sched_yield();
+        lock.lock();
+    }
+    link_.reset();
+    blocked_ = broken_ = false;
+}
+
+}  // namespace tenon::inline v0::rpc

@@ -1,0 +1,85 @@
+#pragma once
+// connection: a link and a session, driven by whoever reads it. The part that clients and servers
+// share: cutting input into frames, and output that any thread may add to.
+//
+// Two kinds of state. The *reader's* (link reads, frame_reader) belongs to one thread at a time:
+// the loop, or on a client a caller that holds the connection. Everything else is guarded by
+// mutex(). Output is appended under the mutex and written by the first thread that finds no other
+// writing, without the mutex; what others add meanwhile goes out with the same writer.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "base/clock.hpp"
+#include "base/mutex.hpp"
+#include "loop/loop.hpp"
+#include "tenon/limits.hpp"
+#include "transport/link.hpp"
+#include "wire/frame_reader.hpp"
+#include "wire/session.hpp"
+
+namespace tenon::inline v0::rpc {
+
+class connection : public loop::pollable {
+public:
+    connection(const connection&) = delete;
+    connection& operator=(const connection&) = delete;
+
+    loop::event_loop& loop() const noexcept { return loop_; }
+
+protected:
+    /// How read_some() ended.
+    enum class input : std::uint8_t {
+        drained,  ///< nothing more for now
+        more,     ///< frames may be waiting
+        ended,    ///< the peer has closed, or the link is broken
+    };
+
+    explicit connection(loop::event_loop& loop);
+    ~connection() = default;
+
+    /// One read. Reader.
+    input read_some() noexcept;
+
+    /// The next frame of what has been read; nothing if it is incomplete. `refused` is set to the
+    /// reason if the bytes break the protocol. Reader.
+    std::optional<wire::frame> next_frame(std::string_view& refused);
+
+    /// To be called without the mutex after something was added to the session's output;
+    /// `processing` as read under the mutex. On the loop the output goes out once per turn, on
+    /// other threads at once.
+    void kick(bool processing);
+
+    /// Writes what there is, unless another thread does already.
+    void flush() noexcept;
+    loop::turn flush_on_loop(loop::event_loop&);
+
+    /// Waits until no thread writes, then closes the link. Mutex held by `lock`.
+    void close_link(std::unique_lock<base::mutex>& lock) noexcept;
+
+    /// Output was written after it had been blocked; called without the mutex by the writer.
+    virtual void unblocked() noexcept {}
+
+    loop::event_loop& loop_;
+    base::mutex mutex_;
+
+    // Guarded by mutex_.
+    std::unique_ptr<transport::link> link_;  // the reader may use it without the mutex
+    std::optional<wire::session> session_;
+    bool connected_ = false;   // the link can be written
+    bool writing_ = false;
+    bool blocked_ = false;     // the last write found no room
+    bool broken_ = false;      // writing failed
+    bool processing_ = false;  // the loop is in this connection's on_ready() and will flush
+    base::time_point blocked_since_{};
+
+    // The reader's.
+    wire::frame_reader reader_;
+    bool short_read_ = false;
+
+    loop::member_work<&connection::flush_on_loop> flush_work_{*this};
+};
+
+}  // namespace tenon::inline v0::rpc

@@ -1,0 +1,136 @@
+#include "tenon/contract.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+namespace tenon::inline v0 {
+
+namespace {
+
+[[noreturn]] void bad(const std::string& what) { throw failure(error(errc::invalid, what)); }
+
+bool is_name(std::string_view s, bool dots) {
+    const auto allowed = [dots](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' ||
+               (dots && c == '.');
+    };
+    return !s.empty() && s.size() <= 64 && std::all_of(s.begin(), s.end(), allowed);
+}
+
+std::vector<std::string> split(std::string_view list) {
+    std::vector<std::string> names;
+    while (!list.empty()) {
+        const std::size_t comma = std::min(list.find(','), list.size());
+        std::string_view one = list.substr(0, comma);
+        while (!one.empty() && one.front() == ' ') one.remove_prefix(1);
+        while (!one.empty() && one.back() == ' ') one.remove_suffix(1);
+        names.emplace_back(one);
+        list.remove_prefix(std::min(comma + 1, list.size()));
+    }
+    return names;
+}
+
+}  // namespace
+
+namespace detail {
+
+method_info& contract_info::add(std::string_view name, std::string_view params,
+                                const signature& types) {
+    method_info& m = methods.emplace_back();
+    m.name = name;
+    m.param_names = split(params);
+    m.signature = &types;
+    // Without names the parameters can only be given by position.
+    for (std::size_t i = m.param_names.size(); i < types.param_count && params.empty(); ++i)
+        m.param_names.push_back("arg" + std::to_string(i));
+    return m;
+}
+
+void contract_info::check() const {
+    if (!is_name(publisher, true)) bad("publisher \"" + publisher + "\" is not a name");
+    if (!is_name(service, false)) bad("service \"" + service + "\" is not a name");
+    for (const method_info& m : methods) {
+        const std::string where = service + "." + m.name;
+        if (!is_name(m.name, false)) bad(where + " is not a name");
+        if (m.param_names.size() != m.signature->param_count)
+            bad(where + " names " + std::to_string(m.param_names.size()) + " parameters but takes " +
+                std::to_string(m.signature->param_count));
+        const bool raw = m.wire_codec == codec::raw;
+        if (raw && m.signature->param_count > 1) bad(where + " is raw and so takes one parameter");
+    }
+}
+
+target::~target() = default;
+
+result<void> target::call(const call_arguments&, void*, const call_options*) {
+    return error(errc::conflict, "this contract object belongs to a server; connect to call it")
+        .set_may_have_run(false);
+}
+
+void target::start(const call_arguments& args, call_state& state, const call_options* options) {
+    if (auto outcome = call(args, nullptr, options); !outcome)
+        state.failed = std::move(outcome).error();
+    state.finish();
+}
+
+void target::implement(std::unique_ptr<handler>) {
+    throw failure(error(errc::conflict,
+                        "members of a client cannot be implemented; assign to what "
+                        "server.publish() returned"));
+}
+
+void* target::tag() const noexcept { return nullptr; }
+
+void binding::unbound() {
+    throw failure(error(errc::conflict,
+                        "this contract object is not bound; use tenon::connect<…>() or "
+                        "server.publish<…>()")
+                      .set_may_have_run(false));
+}
+
+namespace {
+
+class tag_target final : public target {
+public:
+    explicit tag_target(void* tag) : tag_(tag) {}
+    void* tag() const noexcept override { return tag_; }
+
+private:
+    void* tag_;
+};
+
+}  // namespace
+
+binding binding::tagged(void* tag) { return binding(std::make_shared<tag_target>(tag)); }
+
+}  // namespace detail
+
+method_description& method_description::doc(std::string text) {
+    info_.doc = std::move(text);
+    return *this;
+}
+method_description& method_description::blocking(bool yes) {
+    info_.flags.blocking = yes;
+    return *this;
+}
+method_description& method_description::idempotent(bool yes) {
+    info_.flags.idempotent = yes;
+    return *this;
+}
+method_description& method_description::serial(bool yes) {
+    info_.flags.serial = yes;
+    return *this;
+}
+method_description& method_description::codec(tenon::codec c) {
+    info_.wire_codec = c;
+    return *this;
+}
+method_description& method_description::default_value(std::string_view param, value v) {
+    const auto& names = info_.param_names;
+    if (std::find(names.begin(), names.end(), param) == names.end())
+        bad(info_.name + " has no parameter \"" + std::string(param) + "\"");
+    info_.defaults.emplace_back(param, std::move(v));
+    return *this;
+}
+
+}  // namespace tenon::inline v0

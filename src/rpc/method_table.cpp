@@ -1,0 +1,104 @@
+#include "rpc/method_table.hpp"
+
+#include <chrono>
+#include <mutex>
+
+#include "rpc/service_call.hpp"
+
+namespace tenon::inline v0::rpc {
+
+namespace {
+
+// A method that was slow twice within this time runs on the pool from then on.
+constexpr std::int64_t slow_window_ns = 60'000'000'000;
+
+std::int64_t steady_ns() {
+    return std::chrono::steady_clock::now().time_since_epoch().count();
+}
+
+bool is_view(const shape& s) {
+    return s.kind == kind::bytes_view || s.kind == kind::string_view;
+}
+
+const value* default_of(const detail::method_info& info, const std::string& name) {
+    for (const auto& [param, v] : info.defaults)
+        if (param == name) return &v;
+    return nullptr;
+}
+
+}  // namespace
+
+bool serial_gate::enter(service_call& kept) {
+    const std::lock_guard lock(mutex_);
+    if (!busy_) return busy_ = true;
+    waiting_.push_back(kept);
+    return false;
+}
+
+service_call* serial_gate::next() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!waiting_.empty()) return &waiting_.pop_front();
+    busy_ = false;
+    return nullptr;
+}
+
+method_entry::method_entry(const detail::contract_info& contract, const detail::method_info& info,
+                           base::logger& log)
+    : info_(info),
+      route_(contract.publisher + "/" + contract.service + "." + info.name),
+      log_(log),
+      on_pool_(info.flags.blocking) {
+    const detail::signature& s = *info_.signature;
+    for (std::uint32_t i = 0; i < s.param_count; ++i) {
+        const std::string& name = info_.param_names[i];
+        parameters_.push_back({name.c_str(), s.params[i], false, default_of(info_, name)});
+        has_views_ |= is_view(*s.params[i]);
+    }
+    if (info_.flags.serial) gate_ = std::make_unique<serial_gate>();
+}
+
+void method_entry::note_slow() noexcept {
+    slow.fetch_add(1, std::memory_order_relaxed);
+    const std::int64_t now = steady_ns();
+    const std::int64_t last = last_slow_ns_.exchange(now, std::memory_order_relaxed);
+    if (last == 0 || now - last > slow_window_ns || on_pool_.exchange(true)) return;
+    log_.warning("{} holds its event loop for more than 1 ms again and again and runs on the pool "
+                 "from now on; declare it blocking",
+                 route_);
+}
+
+void note_slow_run(const void* what) {
+    // The entry is only read and changed through atomics.
+    if (what) const_cast<method_entry*>(static_cast<const method_entry*>(what))->note_slow();
+}
+
+result<method_entry*> method_table::add(const detail::contract_info& contract,
+                                        const detail::method_info& info, base::logger& log) {
+    auto entry = std::make_unique<method_entry>(contract, info, log);
+    if (by_route_.contains(entry->route()))
+        return error(errc::conflict, entry->route() + " is published already");
+    by_route_.emplace(entry->route(), entry.get());
+    entries_.push_back(std::move(entry));
+    return entries_.back().get();
+}
+
+method_entry* method_table::find(std::string_view route) const noexcept {
+    const auto at = by_route_.find(route);
+    return at == by_route_.end() ? nullptr : at->second;
+}
+
+error method_table::missing(std::string_view route) const {
+    const std::string_view service = route.substr(0, route.rfind('.'));
+    std::string known;
+    for (const auto& e : entries_) {
+        const std::string_view r = e->route();
+        if (r.substr(0, r.rfind('.')) != service) continue;
+        known += known.empty() ? "" : ", ";
+        known += r.substr(service.size() + 1);
+    }
+    if (known.empty())
+        return error(errc::not_found, "no service \"" + std::string(service) + "\" here");
+    return error(errc::not_found, "no method \"" + std::string(route) + "\"; the service has " + known);
+}
+
+}  // namespace tenon::inline v0::rpc

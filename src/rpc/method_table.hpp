@@ -1,0 +1,96 @@
+#pragma once
+// The methods a server offers: what the wire and the pool need to know of each, and its counters.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/intrusive.hpp"
+#include "base/log.hpp"
+#include "base/mutex.hpp"
+#include "codec/codec.hpp"
+#include "tenon/contract.hpp"
+
+namespace tenon::inline v0::rpc {
+
+class service_call;
+
+/// Lets one call through at a time; the others wait in order, without a thread.
+class serial_gate {
+public:
+    /// True: the call may run now. False: it was queued and next() will give it out; only kept
+    /// calls can be queued.
+    bool enter(service_call& kept);
+    /// The running call has ended: the next one, which may run now; null: none waits.
+    service_call* next() noexcept;
+
+private:
+    base::mutex mutex_;
+    bool busy_ = false;
+    base::list<service_call, serial_gate> waiting_;
+};
+
+/// One method. Thread-safe once the server has started; lives as long as the runtime.
+class method_entry {
+public:
+    method_entry(const detail::contract_info& contract, const detail::method_info& info,
+                 base::logger& log);
+
+    const std::string& route() const noexcept { return route_; }
+    const detail::signature& signature() const noexcept { return *info_.signature; }
+    const detail::method_info& info() const noexcept { return info_; }
+    std::span<const coding::parameter> parameters() const noexcept { return parameters_; }
+    /// Some parameter is a view and so needs the bytes it was decoded from.
+    bool has_views() const noexcept { return has_views_; }
+
+    detail::handler* handler() const noexcept { return handler_.get(); }
+    void set_handler(std::unique_ptr<detail::handler> h) noexcept { handler_ = std::move(h); }
+
+    /// Declared `blocking`, or found to be slow.
+    bool on_pool() const noexcept { return on_pool_.load(std::memory_order_relaxed); }
+    serial_gate* gate() const noexcept { return gate_.get(); }
+
+    /// The monitor saw a run that held its loop for too long.
+    void note_slow() noexcept;
+
+    // Counters; relaxed, they order nothing.
+    std::atomic<std::uint64_t> calls{0};
+    std::atomic<std::uint64_t> errors{0};
+    std::atomic<std::uint64_t> slow{0};
+
+private:
+    const detail::method_info info_;
+    const std::string route_;
+    std::vector<coding::parameter> parameters_;
+    std::unique_ptr<detail::handler> handler_;
+    std::unique_ptr<serial_gate> gate_;
+    base::logger& log_;
+    bool has_views_ = false;
+    std::atomic<bool> on_pool_;
+    std::atomic<std::int64_t> last_slow_ns_{0};
+};
+
+/// For the monitor: `what` is the method_entry given to event_loop::enter(), or null.
+void note_slow_run(const void* what);
+
+/// Routes to methods. Filled before the server starts, read-only afterwards.
+class method_table {
+public:
+    /// Errors: `conflict` if a route is taken.
+    result<method_entry*> add(const detail::contract_info& contract,
+                              const detail::method_info& info, base::logger& log);
+    method_entry* find(std::string_view route) const noexcept;
+    /// Why find() found nothing, with what there is instead.
+    error missing(std::string_view route) const;
+    const std::vector<std::unique_ptr<method_entry>>& all() const noexcept { return entries_; }
+
+private:
+    std::vector<std::unique_ptr<method_entry>> entries_;
+    std::unordered_map<std::string_view, method_entry*> by_route_;  // keys lie in the entries
+};
+
+}  // namespace tenon::inline v0::rpc

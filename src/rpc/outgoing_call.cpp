@@ -1,0 +1,99 @@
+#include "rpc/outgoing_call.hpp"
+
+#include "codec/codec.hpp"
+
+namespace tenon::inline v0 {
+
+namespace rpc {
+
+void outgoing_call::decode(bytes_view data, const decode_options& options) {
+    auto done = coding::decode_object(wire_codec, *result_shape, result, data, options);
+    if (!done) {
+        failed.emplace(errc::data_loss,
+                       "the answer is not what the contract says: " +
+                           std::string(done.error().message()));
+    }
+}
+
+error outgoing_call::expired() { return error(errc::deadline, "no answer in time"); }
+error outgoing_call::given_up() { return error(errc::cancelled, "given up by the caller"); }
+
+bool outgoing_call::hook(call_canceller& to) noexcept {
+    owner = &to;
+    return !cancellation || cancellation->add(*this);
+}
+
+void outgoing_call::unhook() noexcept {
+    if (cancellation) cancellation->remove(*this);
+}
+
+blocking_call::state blocking_call::wait(base::time_point until) noexcept {
+    for (;;) {
+        std::uint32_t seen = pending;
+        // Acquire: pairs with set().
+        if (!word_.compare_exchange_strong(seen, sleeping, std::memory_order_acq_rel) &&
+            seen != sleeping)
+            return static_cast<state>(seen);
+        const auto now = base::time_source::steady().now();
+        if (now >= until) {
+            seen = sleeping;
+            word_.compare_exchange_strong(seen, pending, std::memory_order_acq_rel);
+            return static_cast<state>(word_.load(std::memory_order_acquire));
+        }
+        if (until == base::never) base::futex_wait(word_, sleeping);
+        else base::futex_wait_for(word_, sleeping, until - now);
+    }
+}
+
+void async_call::finish_now() noexcept {
+    phase_.store(finished, std::memory_order_release);
+    if (!is_coroutine_) face_.finished();
+}
+
+loop::turn async_call::deliver(loop::event_loop& loop) noexcept {
+    unhook();
+    // acq_rel: the coroutine that comes later sees the outcome; we see its handle.
+    const phase before = phase_.exchange(finished, std::memory_order_acq_rel);
+    if (is_coroutine_) return before == waiting ? resumer_.fire() : loop::turn::done;
+    loop::ticket t = loop.enter();
+    face_.finished();
+    return loop.leave(t) ? loop::turn::done : loop::turn::lost;
+}
+
+bool async_call::suspend(std::coroutine_handle<> h, const call_scope* scope) noexcept {
+    resumer_.arm(h, scope, fallback);
+    phase expected = running;
+    return phase_.compare_exchange_strong(expected, waiting, std::memory_order_acq_rel);
+}
+
+void async_call::abandon() noexcept {
+    if (!is_under_way()) return;
+    unhook();
+    if (owner) owner->abandon(*this);
+}
+
+}  // namespace rpc
+
+namespace detail {
+
+call_state::call_state(void* result, use kind) noexcept {
+    static_assert(sizeof(rpc::async_call) <= storage_size);
+    ::new (storage_) rpc::async_call(*this, result, kind == use::coroutine);
+}
+
+call_state::~call_state() { rpc::async_call::of(*this).~async_call(); }
+
+void call_state::abandon() noexcept { rpc::async_call::of(*this).abandon(); }
+
+bool call_state::is_finished() const noexcept {
+    return rpc::async_call::of(const_cast<call_state&>(*this)).is_finished();
+}
+
+bool call_state::suspend(std::coroutine_handle<> h, const call_scope* scope) noexcept {
+    return rpc::async_call::of(*this).suspend(h, scope);
+}
+
+void call_state::finish() noexcept { rpc::async_call::of(*this).finish_now(); }
+
+}  // namespace detail
+}  // namespace tenon::inline v0

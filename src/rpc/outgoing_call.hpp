@@ -1,0 +1,138 @@
+#pragma once
+// One call on its way to a server: what the connection needs to know to finish it.
+
+#include <atomic>
+#include <new>
+#include <optional>
+
+#include "base/clock.hpp"
+#include "base/futex.hpp"
+#include "base/intrusive.hpp"
+#include "loop/loop.hpp"
+#include "loop/resume.hpp"
+#include "tenon/call.hpp"
+#include "tenon/cancellation.hpp"
+#include "wire/session.hpp"
+
+namespace tenon::inline v0::rpc {
+
+class async_call;
+class outgoing_call;
+
+/// Who carries a call and can give it up: a connection, or an in-process call.
+class call_carrier {
+public:
+    /// Any thread, without a lock held: the call is to end as `cancelled`, if it still can.
+    virtual void cancel(outgoing_call& call) noexcept = 0;
+    /// The caller wants nothing of it any more; afterwards the object is not touched.
+    virtual void abandon(async_call& call) noexcept = 0;
+
+protected:
+    ~call_carrier() = default;
+};
+
+class outgoing_call : public base::list_hook<>, public cancel_hook {
+public:
+    outgoing_call(bool blocking, void* result, std::optional<error>& failed) noexcept
+        : is_blocking(blocking), result(result), failed(failed) {}
+
+    const bool is_blocking;
+    void* const result;
+    std::optional<error>& failed;
+    const shape* result_shape = nullptr;
+    codec wire_codec = codec::msgpack;
+    wire::stream_ref stream;
+    base::time_point deadline = base::never;
+    tenon::cancellation* cancellation = nullptr;
+    call_carrier* owner = nullptr;
+    bool was_open = false;  // the connection was up when the call was sent
+
+    /// Reads the answer into the result, or makes it an error.
+    void decode(bytes_view data, const decode_options& options);
+    /// The call reached its deadline, or was given up.
+    static error expired();
+    static error given_up();
+
+    /// From here to unhook() the owner is told of a cancellation. False: cancelled already.
+    bool hook(call_carrier& to) noexcept;
+    void unhook() noexcept;
+    void on_cancel() noexcept override { owner->cancel(*this); }
+};
+
+/// A call whose thread waits for it. Lives on that thread's stack.
+class blocking_call final : public outgoing_call {
+public:
+    explicit blocking_call(void* result) noexcept : outgoing_call(true, result, error_) {}
+
+    enum state : std::uint32_t {
+        pending,
+        sleeping,
+        lead,  ///< the thread is to take over the reading of the connection
+        done,
+    };
+
+    bool is_done() const noexcept { return word_.load(std::memory_order_acquire) == done; }
+
+    /// By another thread, which does not touch the call afterwards.
+    void set(state s) noexcept {
+        // Release: what the setter wrote is visible to the thread that sees it.
+        if (word_.exchange(s, std::memory_order_acq_rel) == sleeping) base::futex_wake(word_);
+    }
+    void set_own(state s) noexcept { word_.store(s, std::memory_order_relaxed); }
+
+    /// Sleeps until set() or `until`; gives the state.
+    state wait(base::time_point until) noexcept;
+
+    result<void> outcome() && {
+        if (error_) return *std::move(error_);
+        return {};
+    }
+
+private:
+    std::optional<error> error_;
+    base::futex_word word_{pending};
+};
+
+/// The library's part of a call_state.
+class async_call final : public outgoing_call, public loop::work {
+public:
+    async_call(detail::call_state& face, void* result, bool coroutine) noexcept
+        : outgoing_call(false, result, face.failed), face_(face), is_coroutine_(coroutine) {}
+    ~async_call() = default;
+
+    static async_call& of(detail::call_state& face) noexcept {
+        return *std::launder(reinterpret_cast<async_call*>(face.internal()));
+    }
+
+    bool is_under_way() const noexcept {
+        return phase_.load(std::memory_order_acquire) == running ||
+               phase_.load(std::memory_order_acquire) == waiting;
+    }
+    /// Where a coroutine without a loop of its own goes on: the client's.
+    loop::event_loop* fallback = nullptr;
+
+    bool is_finished() const noexcept {
+        return phase_.load(std::memory_order_acquire) == finished;
+    }
+    void begin() noexcept { phase_.store(running, std::memory_order_relaxed); }
+
+    /// Inside start(): the outcome is known.
+    void finish_now() noexcept;
+    /// Owner of `loop`, outside user code: tells the caller. The object may be gone afterwards.
+    loop::turn deliver(loop::event_loop& loop) noexcept;
+    /// Posted by in-process services.
+    loop::turn run(loop::event_loop& loop) override { return deliver(loop); }
+
+    bool suspend(std::coroutine_handle<> h, const call_scope* scope) noexcept;
+    void abandon() noexcept;
+
+private:
+    enum phase : std::uint8_t { idle, running, waiting, finished };
+
+    detail::call_state& face_;
+    const bool is_coroutine_;
+    std::atomic<phase> phase_{idle};
+    loop::resumer resumer_;
+};
+
+}  // namespace tenon::inline v0::rpc

@@ -1,0 +1,35 @@
+#include "tenon/server.hpp"
+
+#include "rpc/server_core.hpp"
+
+namespace tenon::inline v0 {
+
+server::server(server_options options)
+    : core_(std::make_shared<rpc::server_core>(std::move(options))) {}
+
+server::~server() { core_->stop(std::chrono::milliseconds(0)); }
+
+server& server::listen(std::string_view endpoint) {
+    core_->listen(endpoint);
+    return *this;
+}
+
+std::vector<detail::binding> server::add(const detail::contract_info& info) {
+    return core_->add(info);
+}
+
+void server::keep(std::unique_ptr<kept> object) { kept_.push_back(std::move(object)); }
+
+server& server::on_started(std::function<void(const std::vector<std::string>&)> f) {
+    core_->on_started(std::move(f));
+    return *this;
+}
+
+void server::start() { core_->start(); }
+std::vector<std::string> server::endpoints() const { return core_->endpoints(); }
+void server::stop() { core_->stop(core_->options().drain); }
+void server::stop(std::chrono::milliseconds drain) { core_->stop(drain); }
+void server::run() { core_->run(); }
+std::vector<method_stats> server::stats() const { return core_->stats(); }
+
+}  // namespace tenon::inline v0

@@ -1,0 +1,502 @@
+#include "rpc/server_connection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "base/error_codes.hpp"
+#include "rpc/error_codec.hpp"
+#include "rpc/hello.hpp"
+#include "rpc/server_core.hpp"
+
+namespace tenon::inline v0::rpc {
+
+namespace {
+
+constexpr unsigned frames_per_turn = 256;
+constexpr std::size_t cached_routes = 16;
+constexpr std::size_t discard_limit = 1 << 20;
+constexpr std::chrono::seconds linger{1};
+constexpr std::chrono::milliseconds drain_interval{10};
+
+std::uint32_t hash_of(bytes_view b) noexcept {
+    std::uint32_t h = 2166136261U;  // FNV-1a
+    for (const std::byte x : b) h = (h ^ std::to_integer<std::uint32_t>(x)) * 16777619U;
+    return h;
+}
+
+std::string address_of(const transport::peer_identity& p) {
+    return p.kind == transport::scheme::tcp ? p.address + ":" + std::to_string(p.port)
+                                            : std::string();
+}
+
+peer_info info_of(const transport::peer_identity& p, const std::string& address) {
+    peer_info info;
+    info.transport = transport::to_string(p.kind);
+    info.address = address;
+    info.has_credentials = p.has_credentials;
+    info.pid = p.pid;
+    info.uid = p.uid;
+    info.gid = p.gid;
+    return info;
+}
+
+wire::session_options session_options_of(const limits& l) {
+    wire::session_options o;
+    o.message_limit = l.message;
+    o.reassembly_limit = l.reassembly_per_connection;
+    o.max_requests = l.calls_per_connection;
+    o.setup_timeout = l.setup_time;
+    o.fragment_timeout = l.stall_time;
+    return o;
+}
+
+}  // namespace
+
+server_connection::server_connection(std::shared_ptr<server_core> server, loop::event_loop& loop,
+                                     std::unique_ptr<transport::link> link, std::string refusal)
+    : connection(loop),
+      server_(std::move(server)),
+      peer_address_(address_of(link->peer())),
+      peer_key_(key_of(link->peer())),
+      peer_(info_of(link->peer(), peer_address_)) {
+    link_ = std::move(link);
+    connected_ = true;
+    session_.emplace(wire::role::server, session_options_of(server_->options().limits),
+                     server_->runtime().time().now());
+    if (!refusal.empty()) {
+        session_->close(wire::error_code::rejected_setup, refusal);
+        ending_ = true;
+    }
+}
+
+std::string server_connection::key_of(const transport::peer_identity& p) {
+    return p.has_credentials ? "uid " + std::to_string(p.uid) : p.address;
+}
+
+server_connection::~server_connection() { server_->gone(peer_key_); }
+
+void server_connection::release() noexcept {
+    // acq_rel: the last owner sees what the others did.
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flags) {
+    if (flags & loop::ready::write) flush();
+    bool did_something = false;
+    if (!closing_ && !ending_) {
+        {
+            const std::lock_guard lock(mutex_);
+            processing_ = true;
+        }
+        const loop::turn t = serve(did_something);
+        if (t == loop::turn::lost) return t;
+        bool pending;
+        {
+            const std::lock_guard lock(mutex_);
+            processing_ = false;
+            pending = !session_->out().empty();
+        }
+        if (pending) loop_.defer(flush_work_);
+        if (t == loop::turn::again) return t;
+    }
+    if (ending_ && !closing_) {
+        if (!discard_input()) return loop::turn::done;
+        closing_ = true;
+    }
+    if (closing_) return close();
+    return did_something ? loop::turn::done : loop::turn::nothing;
+}
+
+loop::turn server_connection::serve(bool& did_something) {
+    unsigned budget = frames_per_turn;
+    for (;;) {
+        while (!ending_) {
+            std::string_view refused;
+            const auto f = next_frame(refused);
+            if (!refused.empty()) {
+                const std::lock_guard lock(mutex_);
+                session_->reject(refused);
+                end_session();
+                break;
+            }
+            if (!f) break;
+            did_something = true;
+            if (receive(*f) == loop::turn::lost) return loop::turn::lost;
+            if (--budget == 0) return loop::turn::again;
+        }
+        if (ending_ || closing_) return loop::turn::done;
+        {
+            const std::lock_guard lock(mutex_);
+            stalled_ = session_->out().pending() > server_->options().limits.unsent;
+            if (stalled_) arm();
+        }
+        if (stalled_) return loop::turn::done;
+        switch (read_some()) {
+            case input::more:
+                continue;
+            case input::drained:
+                reader_.release_if_empty();
+                return loop::turn::done;
+            case input::ended:
+                closing_ = true;
+                return loop::turn::done;
+        }
+    }
+}
+
+loop::turn server_connection::receive(const wire::frame& f) {
+    wire::event ev;
+    service_call* cancelled = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        ev = session_->receive(f, loop_.now());
+        if (ev.kind == wire::event_kind::cancel && ev.user) {
+            cancelled = static_cast<service_call*>(ev.user);
+            cancelled->add_ref();
+        }
+    }
+    switch (ev.kind) {
+        case wire::event_kind::request:
+            return on_request(ev);
+        case wire::event_kind::cancel:
+            return cancelled ? on_cancel(*cancelled) : loop::turn::done;
+        case wire::event_kind::setup:
+            on_setup(f);
+            return loop::turn::done;
+        case wire::event_kind::closed: {
+            const std::lock_guard lock(mutex_);
+            end_session();
+            return loop::turn::done;
+        }
+        default:
+            return loop::turn::done;
+    }
+}
+
+void server_connection::on_setup(const wire::frame& f) {
+    const wire::setup_fields s = wire::setup_of(f);
+    format_ = wire::metadata_format_of(s.metadata_mime);
+    const auto c = codec_from_mime_type(s.data_mime);
+    const std::lock_guard lock(mutex_);
+    if (!c) {
+        session_->close(wire::error_code::unsupported_setup,
+                        "data MIME type \"" + std::string(s.data_mime) +
+                            "\" is not supported; use application/json or application/x-msgpack");
+        end_session();
+        return;
+    }
+    codec_ = *c;
+    if (format_ == wire::metadata_format::composite && has_hello(f.metadata)) {
+        tenon_peer_ = true;
+        base::byte_buffer hello;
+        put_hello_entry(hello, server_->instance());
+        session_->push_metadata(hello.view());
+    }
+    arm();
+}
+
+method_entry* server_connection::find_cached(bytes_view entry) {
+    if (entry.empty()) return nullptr;
+    const std::uint32_t h = hash_of(entry);
+    for (const cached_route& r : routes_)
+        if (r.hash == h && r.entry.size() == entry.size() &&
+            std::memcmp(r.entry.data(), entry.data(), entry.size()) == 0)
+            return r.method;
+    return nullptr;
+}
+
+method_entry* server_connection::find_method(const wire::event& ev, wire::request_metadata& meta,
+                                             error& problem) {
+    const bytes_view first = wire::leading_entry(ev.metadata, format_);
+    if (first.size() == ev.metadata.size())
+        if (method_entry* m = find_cached(first)) return m;
+    auto read = wire::read_request_metadata(ev.metadata, format_);
+    if (!read) {
+        problem = std::move(read).error();
+        return nullptr;
+    }
+    meta = *read;
+    if (meta.route.empty()) {
+        problem = error(errc::invalid,
+                        "the request has no route; send routing metadata (composite, or "
+                        "message/x.rsocket.routing.v0) that names publisher/service.method");
+        return nullptr;
+    }
+    method_entry* m = server_->methods().find(meta.route);
+    if (!m) {
+        problem = server_->methods().missing(meta.route);
+        return nullptr;
+    }
+    if (!find_cached(first) && !first.empty()) {
+        cached_route r{hash_of(first), std::string(as_text(first)), m};
+        if (routes_.size() < cached_routes) routes_.push_back(std::move(r));
+        else routes_[r.hash % cached_routes] = std::move(r);
+    }
+    return m;
+}
+
+loop::turn server_connection::on_request(wire::event& ev) {
+    wire::request_metadata meta;
+    error problem(errc::invalid);
+    method_entry* method = find_method(ev, meta, problem);
+    if (!method) return refuse(ev, problem.set_may_have_run(false)), loop::turn::done;
+    if (ev.request == wire::request_kind::stream || ev.request == wire::request_kind::channel) {
+        error e(errc::unsupported, method->route() + " is a method: use request/response");
+        return refuse(ev, e.set_may_have_run(false)), loop::turn::done;
+    }
+    codec wire_codec = codec_;
+    if (method->info().wire_codec) wire_codec = *method->info().wire_codec;
+    if (!meta.codec.empty()) {
+        const auto c = codec_from_mime_type(meta.codec);
+        if (!c) {
+            error e(errc::unsupported, "data MIME type \"" + std::string(meta.codec) + "\"");
+            return refuse(ev, e.set_may_have_run(false)), loop::turn::done;
+        }
+        wire_codec = *c;
+    }
+    service_call call(server_->runtime(), *method, *this, peer_);
+    call.wire_codec = wire_codec;
+    call.data = ev.data;
+    call.storage = std::move(ev.storage);
+    call.decoding = &server_->decoding();
+    call.trace = meta.trace;
+    call.stream = ev.stream;
+    call.wants_answer = ev.request == wire::request_kind::response;
+    if (meta.deadline_ms != 0)
+        call.deadline = base::add_time(loop_.now(), std::chrono::milliseconds(meta.deadline_ms));
+    call.scope = {&loop_, call.deadline, &call.cancel, nullptr};
+
+    in_place_ = &call;
+    loop::ticket t = loop_.enter(method);
+    call.dispatch(false);
+    if (loop_.leave(t)) {
+        in_place_ = nullptr;
+        return loop::turn::done;
+    }
+    // Another thread goes on with this connection, and may be done with it unless the call holds
+    // a share in it.
+    if (!call.cleared) {
+        const std::lock_guard lock(mutex_);
+        if (in_place_ == &call) in_place_ = nullptr;
+    }
+    if (call.holds_path) release();
+    return loop::turn::lost;
+}
+
+void server_connection::on_taken_over(loop::event_loop&) {
+    const std::lock_guard lock(mutex_);
+    if (!in_place_) return;
+    in_place_->parked = reader_.detach();
+    in_place_->holds_path = true;
+    refs_.fetch_add(1, std::memory_order_relaxed);
+    in_place_ = nullptr;
+}
+
+loop::turn server_connection::on_cancel(service_call& call) {
+    loop::ticket t = loop_.enter(&call.method());
+    call.cancel.cancel();
+    call.release();
+    return loop_.leave(t) ? loop::turn::done : loop::turn::lost;
+}
+
+void server_connection::refuse(const wire::event& ev, const error& e) {
+    base::byte_buffer data;
+    const std::lock_guard lock(mutex_);
+    if (ev.request == wire::request_kind::fnf) return;
+    encode_error(e, tenon_peer_, data);
+    session_->fail(ev.stream, base::numbers_of(e.code()).rsocket, data.view());
+}
+
+// --- answers; any thread ---
+
+bool server_connection::answered_in_place(service_call& call) noexcept {
+    if (call.is_kept()) return false;
+    if (in_place_ == &call) in_place_ = nullptr;
+    call.cleared = true;
+    // Without a share of its own the connection must not be touched after the mutex is released.
+    return !call.holds_path;
+}
+
+void server_connection::answer(service_call& call, void* result) {
+    thread_local base::byte_buffer encoded;
+    encoded.clear();
+    if (call.wants_answer) {
+        auto done = coding::encode_object(call.wire_codec, *call.method().signature().result,
+                                          result, encoded);
+        if (!done) {
+            error e(errc::internal, "the result cannot be sent: " +
+                                        std::string(done.error().message()));
+            return fail(call, e);
+        }
+    }
+    bool processing;
+    {
+        const std::lock_guard lock(mutex_);
+        if (call.wants_answer)
+            session_->respond(call.stream, wire::outgoing(encoded.view(), &encoded));
+        if (answered_in_place(call)) return;
+        processing = processing_;
+    }
+    kick(processing);
+}
+
+void server_connection::fail(service_call& call, const error& e) {
+    bool processing;
+    {
+        base::byte_buffer data;
+        const std::lock_guard lock(mutex_);
+        if (call.wants_answer) {
+            encode_error(e, tenon_peer_, data);
+            session_->fail(call.stream, base::numbers_of(e.code()).rsocket, data.view());
+        }
+        if (answered_in_place(call)) return;
+        processing = processing_;
+    }
+    kick(processing);
+}
+
+void server_connection::keep(service_call& from, service_call& kept) {
+    refs_.fetch_add(1, std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
+    if (kept.wants_answer) session_->attach(kept.stream, &kept);
+    answered_in_place(from);
+}
+
+void server_connection::release(service_call& kept) noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        if (session_->user(kept.stream) == &kept) session_->attach(kept.stream, nullptr);
+    }
+    release();
+}
+
+// --- time and the end ---
+
+void server_connection::arm() {
+    base::time_point at = session_->next_deadline();
+    if (stalled_) at = std::min(at, base::add_time(loop_.now(), server_->options().limits.unsent_time));
+    if (at == base::never) loop_.disarm(timer_);
+    else loop_.arm(timer_, at);
+}
+
+loop::turn server_connection::on_deadline() {
+    if (ending_) {
+        closing_ = true;
+    } else {
+        if (draining_) drain_step();
+        const std::lock_guard lock(mutex_);
+        const base::time_point now = loop_.now();
+        while (session_->expire(now).kind != wire::event_kind::none) {
+        }
+        if (session_->tick(now).kind == wire::event_kind::closed) end_session();
+        if (stalled_ && blocked_ && now - blocked_since_ >= server_->options().limits.unsent_time)
+            closing_ = true;
+        if (!ending_ && !draining_) arm();
+    }
+    if (closing_) loop_.make_ready(*this);
+    return loop::turn::done;
+}
+
+void server_connection::unblocked() noexcept { post(read_again); }
+
+void server_connection::end_session() {
+    if (ending_) return;
+    ending_ = true;
+    // Give the peer a moment to read why; closing with unread input would discard it.
+    loop_.arm(timer_, base::add_time(loop_.now(), linger));
+    loop_.make_ready(*this);
+}
+
+// Sends what is left, then waits for the peer's end. True: it is time to close.
+bool server_connection::discard_input() {
+    flush();
+    {
+        const std::lock_guard lock(mutex_);
+        if (!session_->out().empty() && !broken_) return false;
+    }
+    link_->finish_writes();
+    std::array<std::byte, 4096> sink;
+    for (;;) {
+        const transport::io_result r = link_->read(sink);
+        if (r.state == transport::io_state::would_block) return false;
+        if (r.state != transport::io_state::ok || (discarded_ += r.n) > discard_limit) return true;
+    }
+}
+
+loop::turn server_connection::close() {
+    for (;;) {
+        service_call* call = nullptr;
+        {
+            const std::lock_guard lock(mutex_);
+            session_->lost();
+            const wire::event ev = session_->orphan();
+            if (ev.kind == wire::event_kind::none) break;
+            if (!ev.user) continue;
+            call = static_cast<service_call*>(ev.user);
+            call->add_ref();
+        }
+        if (on_cancel(*call) == loop::turn::lost) return loop::turn::lost;
+    }
+    loop_.disarm(timer_);
+    loop_.remove(*this);
+    {
+        std::unique_lock lock(mutex_);
+        close_link(lock);
+    }
+    server_->closed(*this);
+    release();
+    return loop::turn::done;
+}
+
+void server_connection::post(errand e) noexcept {
+    // acq_rel: what the poster did before is visible to the loop.
+    if (errands_.fetch_or(e, std::memory_order_acq_rel) != 0) return;
+    refs_.fetch_add(1, std::memory_order_relaxed);
+    loop_.post(errand_work_);
+}
+
+loop::turn server_connection::run_errands(loop::event_loop&) {
+    const unsigned todo = errands_.exchange(0, std::memory_order_acq_rel);
+    if (link_) {
+        if (todo & begin) {
+            if (!loop_.add(*this, link_->fd())) closing_ = true;
+            if (closing_ || ending_) loop_.make_ready(*this);
+            const std::lock_guard lock(mutex_);
+            arm();
+        }
+        if ((todo & read_again) && stalled_) loop_.make_ready(*this);
+        if (todo & drain_calls) drain_step();
+        if (todo & close_now) {
+            closing_ = true;
+            loop_.make_ready(*this);
+        }
+    }
+    release();
+    return loop::turn::done;
+}
+
+void server_connection::drain_step() {
+    if (closing_ || ending_) return;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!draining_) {
+            session_->refuse_requests();
+            if (tenon_peer_) {
+                base::byte_buffer note;
+                put_going_away_entry(note);
+                session_->push_metadata(note.view());
+            }
+        }
+        draining_ = true;
+        if (session_->peer_streams() == 0) {
+            session_->close(wire::error_code::connection_close, "the server is stopping");
+            end_session();
+        } else {
+            loop_.arm(timer_, base::add_time(loop_.now(), drain_interval));
+        }
+    }
+    flush();
+}
+
+}  // namespace tenon::inline v0::rpc

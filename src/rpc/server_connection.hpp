@@ -1,0 +1,112 @@
+#pragma once
+// server_connection: reads requests, runs their handlers or sends them where they run, and writes
+// the answers.
+//
+// Counted: the server's list of open connections holds one share, every kept call one, and a call
+// whose thread lost the loop one.
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "base/intrusive.hpp"
+#include "rpc/connection.hpp"
+#include "rpc/service_call.hpp"
+#include "wire/metadata.hpp"
+
+namespace tenon::inline v0::rpc {
+
+class server_core;
+
+class server_connection final : public connection,
+                                public reply_path,
+                                public base::list_hook<server_core> {
+public:
+    /// `refusal`, if not empty, is told to the peer instead of serving it.
+    server_connection(std::shared_ptr<server_core> server, loop::event_loop& loop,
+                      std::unique_ptr<transport::link> link, std::string refusal);
+    ~server_connection();
+
+    /// Any thread: begin to serve.
+    void open() noexcept { post(begin); }
+    /// Any thread: refuse new requests, close when those in flight are answered; or close now.
+    void drain() noexcept { post(drain_calls); }
+    void abort() noexcept { post(close_now); }
+
+    /// What connections are counted by: the user, or the remote address.
+    static std::string key_of(const transport::peer_identity& p);
+    void release() noexcept;
+
+    // reply_path
+    void answer(service_call& call, void* result) override;
+    void fail(service_call& call, const error& e) override;
+    void keep(service_call& from, service_call& kept) override;
+    void release(service_call& kept) noexcept override;
+
+private:
+    struct cached_route {
+        std::uint32_t hash = 0;
+        std::string entry;
+        method_entry* method = nullptr;
+    };
+    class deadline_timer final : public loop::timer {
+    public:
+        explicit deadline_timer(server_connection& c) noexcept : c_(c) {}
+        loop::turn on_timer(loop::event_loop&) override { return c_.on_deadline(); }
+
+    private:
+        server_connection& c_;
+    };
+
+    loop::turn on_ready(loop::event_loop& loop, loop::ready_flags flags) override;
+    void on_taken_over(loop::event_loop& loop) override;
+    void unblocked() noexcept override;
+
+    loop::turn serve(bool& did_something);
+    loop::turn receive(const wire::frame& f);
+    void on_setup(const wire::frame& f);
+    loop::turn on_request(wire::event& ev);
+    loop::turn on_cancel(service_call& call);
+    method_entry* find_method(const wire::event& ev, wire::request_metadata& meta, error& problem);
+    method_entry* find_cached(bytes_view entry);
+    void refuse(const wire::event& ev, const error& e);
+    loop::turn on_deadline();
+    enum errand : unsigned { begin = 1, read_again = 2, drain_calls = 4, close_now = 8 };
+    void post(errand e) noexcept;
+    loop::turn run_errands(loop::event_loop&);
+    void drain_step();
+    void arm();          // mutex held
+    void end_session();  // mutex held
+    bool discard_input();
+    loop::turn close();
+    bool answered_in_place(service_call& call) noexcept;
+
+    const std::shared_ptr<server_core> server_;
+    const std::string peer_address_;
+    const std::string peer_key_;
+    const peer_info peer_;  // refers to peer_address_
+    std::atomic<std::uint32_t> refs_{1};
+
+    // The loop's.
+    std::vector<cached_route> routes_;
+    wire::metadata_format format_ = wire::metadata_format::unknown;
+    codec codec_ = codec::json;
+    deadline_timer timer_{*this};
+    bool ending_ = false;     // the session is over: get rid of the output, then close
+    bool closing_ = false;    // close() is due
+    bool stalled_ = false;    // too much output: not reading
+    bool draining_ = false;
+    std::size_t discarded_ = 0;
+
+    // Guarded by mutex_.
+    bool tenon_peer_ = false;
+    // The call whose handler runs in on_ready() and looks into the receive buffer. Set by the owner
+    // before it enters user code; cleared under the mutex, because a take-over looks at it there.
+    service_call* in_place_ = nullptr;
+
+    // What other threads want done on the loop; whoever sets the first bit posts, with a share.
+    std::atomic<unsigned> errands_{0};
+    loop::member_work<&server_connection::run_errands> errand_work_{*this};
+};
+
+}  // namespace tenon::inline v0::rpc

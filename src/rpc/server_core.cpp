@@ -1,0 +1,340 @@
+#include "rpc/server_core.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/unique_fd.hpp"
+#include "rpc/hello.hpp"
+#include "rpc/server_connection.hpp"
+
+namespace tenon::inline v0::rpc {
+
+// Connections beyond the limit that may be around at once, to be told so.
+constexpr std::size_t refused_at_once = 64;
+
+// --- acceptor ---
+
+/// Takes connections from one listener. Lives on one loop from open() until it deletes itself.
+class acceptor final : public loop::pollable, public loop::timer {
+public:
+    acceptor(std::shared_ptr<server_core> server, loop::event_loop& loop,
+             std::unique_ptr<transport::listener> listener)
+        : server_(std::move(server)), loop_(loop), listener_(std::move(listener)) {}
+
+    void open() noexcept { loop_.post(open_); }
+    void close() noexcept { loop_.post(close_); }
+
+private:
+    loop::turn on_ready(loop::event_loop& loop, loop::ready_flags) override {
+        bool any = false;
+        for (;;) {
+            auto got = listener_->accept();
+            if (got.state == transport::io_state::ok) {
+                any = true;
+                server_->accept(std::move(got.link));
+                continue;
+            }
+            if (got.state == transport::io_state::failed) {
+                server_->runtime().log().warning(
+                    "no more connections can be accepted for now: {}", strerror(got.error));
+                loop.arm(*this, base::add_time(loop.now(), server_->options().limits.accept_pause));
+            }
+            return any ? loop::turn::done : loop::turn::nothing;
+        }
+    }
+    loop::turn on_timer(loop::event_loop& loop) override {
+        loop.make_ready(*this);
+        return loop::turn::done;
+    }
+    loop::turn open_on_loop(loop::event_loop& loop) {
+        if (auto added = loop.add(*this, listener_->fd()); !added)
+            server_->runtime().log().error("cannot listen: {}", added.error().to_string());
+        return loop::turn::done;
+    }
+    loop::turn close_on_loop(loop::event_loop& loop) {
+        loop.disarm(*this);
+        loop.remove(*this);
+        listener_->close();
+        server_->gone(*this);
+        delete this;
+        return loop::turn::done;
+    }
+
+    const std::shared_ptr<server_core> server_;
+    loop::event_loop& loop_;
+    const std::unique_ptr<transport::listener> listener_;
+    loop::member_work<&acceptor::open_on_loop> open_{*this};
+    loop::member_work<&acceptor::close_on_loop> close_{*this};
+};
+
+// --- configuring ---
+
+server_core::server_core(server_options options)
+    : options_(std::move(options)),
+      runtime_((options_.runtime ? *options_.runtime : tenon::runtime::process()).shared_core()),
+      methods_(std::make_shared<method_table>()),
+      instance_(make_instance_id()) {
+    decoding_.refuse_unknown_members = options_.refuse_unknown_members;
+    decoding_.max_depth = options_.limits.depth;
+    access_.allow_uid.assign(options_.allow_uids.begin(), options_.allow_uids.end());
+    access_.allow_gid.assign(options_.allow_gids.begin(), options_.allow_gids.end());
+    // The monitor may look at a method for a moment after the server has gone.
+    runtime_->keep(methods_);
+}
+
+server_core::~server_core() = default;
+
+void server_core::listen(std::string_view text) {
+    if (!configuring()) throw failure(error(errc::conflict, "listen() comes before start()"));
+    transport::endpoint at = transport::parse_endpoint(text).value();
+    if (at.kind == transport::scheme::inproc) {
+        runtime_->announce(at.name, shared_from_this()).value();
+        names_.push_back(at.name);
+        endpoints_.push_back(transport::to_string(at));
+        return;
+    }
+    transport::listen_options o;
+    o.insecure = options_.insecure;
+    pending_.push_back(transport::open_listener(at, o).value());
+    endpoints_.push_back(transport::to_string(pending_.back()->local()));
+}
+
+namespace {
+
+/// What the members of a published contract are bound to: assigning implements them.
+class method_slot final : public detail::target {
+public:
+    method_slot(std::shared_ptr<server_core> server, method_entry& entry)
+        : server_(std::move(server)), entry_(entry) {}
+
+    void implement(std::unique_ptr<detail::handler> h) override {
+        const auto server = server_.lock();
+        if (!server || !server->configuring())
+            throw failure(error(errc::conflict, entry_.route() +
+                                                    " cannot be implemented after the server has "
+                                                    "started"));
+        entry_.set_handler(std::move(h));
+    }
+
+private:
+    const std::weak_ptr<server_core> server_;
+    method_entry& entry_;
+};
+
+}  // namespace
+
+std::vector<detail::binding> server_core::add(const detail::contract_info& info) {
+    if (!configuring()) throw failure(error(errc::conflict, "publish() comes before start()"));
+    std::vector<detail::binding> slots;
+    for (const detail::method_info& m : info.methods) {
+        method_entry& entry = *methods_->add(info, m, runtime_->log()).value();
+        slots.emplace_back(std::make_shared<method_slot>(shared_from_this(), entry));
+    }
+    return slots;
+}
+
+void server_core::start() {
+    if (auto e = runtime_->unusable()) throw failure(*std::move(e));
+    state expected = state::configuring;
+    if (!state_.compare_exchange_strong(expected, state::running))
+        throw failure(error(errc::conflict, "the server has been started before"));
+    for (auto& listener : pending_) {
+        auto* a = new acceptor(shared_from_this(), runtime_->next_loop(), std::move(listener));
+        {
+            const std::lock_guard lock(mutex_);
+            acceptors_.push_back(a);
+        }
+        a->open();
+    }
+    pending_.clear();
+    if (started_) started_(endpoints_);
+}
+
+std::vector<std::string> server_core::endpoints() const { return endpoints_; }
+
+std::vector<method_stats> server_core::stats() const {
+    std::vector<method_stats> all;
+    for (const auto& m : methods_->all())
+        all.push_back({m->route(), m->calls.load(), m->errors.load(), m->slow.load(), m->on_pool()});
+    return all;
+}
+
+// --- connections ---
+
+std::string server_core::refusal(const transport::link& link, const std::string& key) {
+    if (!transport::is_admitted(access_, link))
+        return "this user is not admitted; see allow_uids and allow_gids";
+    if (connection_count_ >= options_.limits.connections) return "too many connections";
+    if (per_peer_[key] >= options_.limits.connections_per_peer)
+        return "too many connections from " + key;
+    return {};
+}
+
+void server_core::accept(std::unique_ptr<transport::link> link) {
+    std::string why;
+    const std::string key = server_connection::key_of(link->peer());
+    {
+        const std::lock_guard lock(mutex_);
+        if (state_ != state::running) return;
+        why = refusal(*link, key);
+        // Refused peers are told, but not in any number.
+        if (!why.empty() && connection_count_ >= options_.limits.connections + refused_at_once) return;
+        ++connection_count_;
+        ++per_peer_[key];
+    }
+    auto* c = new server_connection(shared_from_this(), runtime_->next_loop(),
+                                    std::move(link), std::move(why));
+    {
+        const std::lock_guard lock(mutex_);
+        connections_.push_back(*c);
+    }
+    c->open();
+}
+
+void server_core::closed(server_connection& c) noexcept {
+    const std::lock_guard lock(mutex_);
+    static_cast<base::list_hook<server_core>&>(c).unlink();
+}
+
+void server_core::gone(const std::string& peer_key) noexcept {
+    const std::lock_guard lock(mutex_);
+    --connection_count_;
+    if (const auto at = per_peer_.find(peer_key); at != per_peer_.end() && --at->second == 0)
+        per_peer_.erase(at);
+    changed_.notify_all();
+}
+
+void server_core::gone(acceptor& a) noexcept {
+    const std::lock_guard lock(mutex_);
+    std::erase(acceptors_, &a);
+    changed_.notify_all();
+}
+
+bool server_core::begin_call() noexcept {
+    // seq_cst against stop(): either it sees this call, or we see that it has begun to stop.
+    local_calls_.fetch_add(1, std::memory_order_seq_cst);
+    if (state_.load(std::memory_order_seq_cst) == state::running) return true;
+    end_call();
+    return false;
+}
+
+void server_core::end_call() noexcept {
+    if (local_calls_.fetch_sub(1, std::memory_order_seq_cst) != 1) return;
+    if (state_.load(std::memory_order_seq_cst) == state::running) return;
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();
+}
+
+// --- the end ---
+
+void server_core::wait_until(base::time_point limit, bool (server_core::*done)() const) {
+    std::unique_lock lock(mutex_);
+    const auto finished = [&] { return (this->*done)(); };
+    if (!runtime_->is_external()) {
+        if (limit == base::never) changed_.wait(lock, finished);
+        else changed_.wait_until(lock, limit, finished);
+        return;
+    }
+    // There is no thread but this one that could run the loop.
+    while (!finished() && std::chrono::steady_clock::now() < limit) {
+        lock.unlock();
+        runtime_->loop(0).run_ready();
+        pollfd p{runtime_->loop(0).fd(), POLLIN, 0};
+        ::poll(&p, 1, 1);
+        lock.lock();
+    }
+}
+
+void server_core::stop(std::chrono::milliseconds drain) {
+    if (loop::event_loop::in_user_code() && !runtime_->is_external())
+        throw failure(error(errc::conflict, "a server cannot be stopped from a handler"));
+    const std::lock_guard one_at_a_time(stop_mutex_);
+    const state before = state_.exchange(state::draining);
+    for (const std::string& n : names_) runtime_->withdraw(n, this);
+    if (before == state::running && runtime_->usable()) {
+        const auto limit = std::chrono::steady_clock::now() + drain;
+        {
+            const std::lock_guard lock(mutex_);
+            for (acceptor* a : acceptors_) a->close();
+            for (server_connection& c : connections_) c.drain();
+        }
+        if (drain.count() > 0) wait_until(limit, &server_core::is_idle);
+        {
+            const std::lock_guard lock(mutex_);
+            for (server_connection& c : connections_) c.abort();
+        }
+        wait_until(base::never, &server_core::is_idle);
+    }
+    state_ = state::stopped;
+    for (const auto& m : methods_->all()) m->set_handler(nullptr);
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t one = 1;
+    if (run_fd_ >= 0) (void)!::write(run_fd_, &one, sizeof one);
+}
+
+namespace {
+
+// run() turns signals into a write on this descriptor. One run() at a time handles signals.
+std::atomic<int> signal_fd{-1};
+
+void on_signal(int) {
+    const int saved = errno;
+    const std::uint64_t one = 1;
+    if (const int fd = signal_fd.load(); fd >= 0) (void)!::write(fd, &one, sizeof one);
+    errno = saved;
+}
+
+class signals_caught {
+public:
+    explicit signals_caught(int fd) {
+        int expected = -1;
+        if (!signal_fd.compare_exchange_strong(expected, fd))
+            throw failure(error(errc::conflict, "another server's run() handles the signals"));
+        struct sigaction action{};
+        action.sa_handler = &on_signal;
+        sigemptyset(&action.sa_mask);
+        ::sigaction(SIGINT, &action, &interrupt_);
+        ::sigaction(SIGTERM, &action, &terminate_);
+    }
+    ~signals_caught() {
+        ::sigaction(SIGINT, &interrupt_, nullptr);
+        ::sigaction(SIGTERM, &terminate_, nullptr);
+        signal_fd = -1;
+    }
+
+private:
+    struct sigaction interrupt_{};
+    struct sigaction terminate_{};
+};
+
+}  // namespace
+
+void server_core::run() {
+    if (runtime_->is_external())
+        throw failure(error(errc::unsupported,
+                            "run() needs a runtime with threads; call run_ready() instead"));
+    base::unique_fd wake(::eventfd(0, EFD_CLOEXEC));
+    if (!wake) throw failure(error(errc::unavailable, "no descriptor left"));
+    const signals_caught caught(wake.get());
+    {
+        const std::lock_guard lock(mutex_);
+        run_fd_ = wake.get();
+    }
+    start();
+    std::uint64_t count;
+    while (::read(wake.get(), &count, sizeof count) < 0 && errno == EINTR) {
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        run_fd_ = -1;
+    }
+    stop(options_.drain);
+}
+
+}  // namespace tenon::inline v0::rpc

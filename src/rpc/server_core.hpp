@@ -1,0 +1,96 @@
+#pragma once
+// The private side of tenon::server: methods, listeners, connections, and how it stops.
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/intrusive.hpp"
+#include "rpc/method_table.hpp"
+#include "rpc/runtime_core.hpp"
+#include "tenon/server.hpp"
+#include "transport/access.hpp"
+#include "transport/listener.hpp"
+
+namespace tenon::inline v0::rpc {
+
+class acceptor;
+class server_connection;
+
+class server_core : public std::enable_shared_from_this<server_core> {
+public:
+    explicit server_core(server_options options);
+    ~server_core();
+
+    // Configuring.
+    void listen(std::string_view endpoint);
+    std::vector<detail::binding> add(const detail::contract_info& info);
+    void on_started(std::function<void(const std::vector<std::string>&)> f) {
+        started_ = std::move(f);
+    }
+
+    void start();
+    void stop(std::chrono::milliseconds drain);
+    void run();
+    std::vector<std::string> endpoints() const;
+    std::vector<method_stats> stats() const;
+
+    // For connections and in-process callers.
+    const method_table& methods() const noexcept { return *methods_; }
+    const server_options& options() const noexcept { return options_; }
+    const decode_options& decoding() const noexcept { return decoding_; }
+    detail::runtime_core& runtime() const noexcept { return *runtime_; }
+    bool configuring() const noexcept { return state_.load() == state::configuring; }
+    const std::string& instance() const noexcept { return instance_; }
+
+    /// In-process calls come in between these; false: not running.
+    bool begin_call() noexcept;
+    void end_call() noexcept;
+
+    /// Takes a new connection to a loop.
+    void accept(std::unique_ptr<transport::link> link);
+    /// The connection serves no more; the object, and calls in it, may go on for a while.
+    void closed(server_connection& c) noexcept;
+    /// A connection object is gone.
+    void gone(const std::string& peer_key) noexcept;
+    void gone(acceptor& a) noexcept;
+
+private:
+    enum class state { configuring, running, draining, stopped };
+
+    std::string refusal(const transport::link& link, const std::string& key);
+    void wait_until(base::time_point limit, bool (server_core::*done)() const);
+    bool is_idle() const {
+        return connection_count_ == 0 && acceptors_.empty() && local_calls_.load() == 0;
+    }
+
+    const server_options options_;
+    const std::shared_ptr<detail::runtime_core> runtime_;
+    const std::shared_ptr<method_table> methods_;
+    const std::string instance_;
+    decode_options decoding_;
+    transport::access_rule access_;
+    std::function<void(const std::vector<std::string>&)> started_;
+    std::vector<std::string> names_;  // of inproc endpoints
+    std::vector<std::unique_ptr<transport::listener>> pending_;
+    std::vector<std::string> endpoints_;
+    std::atomic<state> state_{state::configuring};
+    std::atomic<std::int64_t> local_calls_{0};
+
+    std::mutex stop_mutex_;
+
+    mutable std::mutex mutex_;  // guards all below
+    std::condition_variable changed_;
+    base::list<server_connection, server_core> connections_;
+    std::size_t connection_count_ = 0;  // objects, open or not
+    std::map<std::string, unsigned> per_peer_;
+    std::vector<acceptor*> acceptors_;
+    int run_fd_ = -1;  // ends run() when written
+};
+
+}  // namespace tenon::inline v0::rpc

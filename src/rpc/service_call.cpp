@@ -1,0 +1,211 @@
+#include "rpc/service_call.hpp"
+
+#include <exception>
+
+#include "loop/resume.hpp"
+#include "rpc/runtime_core.hpp"
+
+namespace tenon::inline v0 {
+
+namespace rpc {
+
+void service_call::dispatch(bool may_block) {
+    if (!method_->handler())
+        return fail(error(errc::unsupported, method_->route() + " is declared but not implemented")
+                        .set_may_have_run(false));
+    if (serial_gate* gate = method_->gate()) {
+        service_call& kept = keep();
+        if (!kept.own_arguments()) return kept.release();
+        kept.in_gate_ = true;
+        if (gate->enter(kept)) kept.submit_to_pool();
+        return;
+    }
+    if (!method_->on_pool() || may_block) return serve();
+    service_call& kept = keep();
+    if (kept.own_arguments()) kept.submit_to_pool();
+    else kept.release();
+}
+
+void service_call::serve() noexcept {
+    method_->calls.fetch_add(1, std::memory_order_relaxed);
+    const loop::scope_guard scoped(&scope);
+    method_->handler()->serve(*this);
+}
+
+void service_call::submit_to_pool() {
+    if (runtime_.pool().submit(*this)) return;
+    error e(errc::overloaded, "the pool's queue is full");
+    fail(std::move(e.set_may_have_run(false)));
+    release();
+}
+
+void service_call::run() noexcept {
+    if (deadline != base::never && runtime_.time().now() >= deadline) {
+        error e(errc::deadline, "the deadline passed while the call waited for a thread");
+        fail(std::move(e.set_may_have_run(false)));
+    } else if (!cancel.is_cancelled()) {
+        serve();
+    }
+    release();
+}
+
+void service_call::drop() noexcept {
+    error e(errc::unavailable, "the service is stopping");
+    fail(std::move(e.set_may_have_run(false)));
+    release();
+}
+
+service_call& service_call::keep() {
+    if (is_kept()) {
+        add_ref();
+        return *this;
+    }
+    auto* kept = new service_call(runtime_, *method_, *path_, *peer_);
+    kept->refs_.store(1, std::memory_order_relaxed);
+    kept->wire_codec = wire_codec;
+    kept->local = local;
+    kept->decoding = decoding;
+    kept->trace_storage = trace;
+    kept->trace = kept->trace_storage;
+    kept->scope = scope;
+    kept->scope.cancel = &kept->cancel;
+    kept->deadline = deadline;
+    kept->stream = stream;
+    kept->wants_answer = wants_answer;
+    kept->caller_waits = caller_waits;
+    if (storage.empty()) {
+        kept->storage.append(data);
+        kept->data = kept->storage.view();
+    } else {
+        kept->storage = std::move(storage);
+        kept->data = data;
+    }
+    path_->keep(*this, *kept);
+    answered_ = true;
+    return *kept;
+}
+
+void service_call::release() noexcept {
+    // acq_rel: the last owner sees what the others wrote.
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (in_gate_)
+        if (service_call* next = method_->gate()->next()) next->submit_to_pool();
+    path_->release(*this);
+    delete this;
+}
+
+bool service_call::decode(void* const* objects) noexcept {
+    try {
+        if (local) return decode_local(objects);
+        auto done = coding::decode_arguments(wire_codec, method_->parameters(),
+                                             {objects, method_->parameters().size()}, data,
+                                             *decoding, &arena);
+        if (done) return true;
+        fail(std::move(done).error().set_may_have_run(false));
+    } catch (...) {
+        fail(detail::current_error());
+    }
+    return false;
+}
+
+bool service_call::own_arguments() noexcept {
+    if (!local || caller_waits) return true;
+    try {
+        auto done = coding::encode_arguments(codec::msgpack, method_->parameters(),
+                                             {local->items, local->count}, storage);
+        if (!done) return fail(std::move(done).error()), false;
+    } catch (...) {
+        return fail(detail::current_error()), false;
+    }
+    wire_codec = codec::msgpack;
+    data = storage.view();
+    local = nullptr;
+    return true;
+}
+
+bool service_call::decode_local(void* const* objects) {
+    for (std::uint32_t i = 0; i < local->count; ++i) {
+        const detail::transfer& t = *method_->signature().transfers[i];
+        const bool movable = (local->movable >> i) & 1U;
+        if (t.move && (movable || !t.copy)) t.move(objects[i], local->items[i]);
+        else t.copy(objects[i], local->items[i]);
+    }
+    return true;
+}
+
+void service_call::answer(void* result) noexcept {
+    if (answered_) return;
+    answered_ = true;
+    try {
+        path_->answer(*this, result);
+    } catch (...) {
+        path_->fail(*this, detail::current_error());
+    }
+}
+
+void service_call::fail(error e) noexcept {
+    if (answered_) return;
+    answered_ = true;
+    method_->errors.fetch_add(1, std::memory_order_relaxed);
+    if (e.origin().empty()) e.set_origin(method_->route());
+    path_->fail(*this, e);
+}
+
+}  // namespace rpc
+
+std::string_view context::route() const noexcept {
+    return rpc::service_call::of(*this).method().route();
+}
+
+const peer_info& context::peer() const noexcept { return rpc::service_call::of(*this).peer_of(); }
+
+std::optional<std::chrono::steady_clock::time_point> context::deadline() const noexcept {
+    const auto at = rpc::service_call::of(*this).deadline;
+    if (at == base::never) return std::nullopt;
+    return at;
+}
+
+bool context::cancelled() const noexcept {
+    const auto& call = rpc::service_call::of(*this);
+    return call.cancel.is_cancelled() ||
+           (call.deadline != base::never && std::chrono::steady_clock::now() >= call.deadline);
+}
+
+tenon::cancellation& context::cancellation() noexcept {
+    return rpc::service_call::of(*this).cancel;
+}
+
+std::string_view context::trace() const noexcept { return rpc::service_call::of(*this).trace; }
+
+namespace detail {
+
+handler::~handler() = default;
+
+bool decode_arguments(context& c, void* const* objects) noexcept {
+    return rpc::service_call::of(c).decode(objects);
+}
+
+void reply(context& c, void* result) noexcept { rpc::service_call::of(c).answer(result); }
+
+void reply_error(context& c, error e) noexcept { rpc::service_call::of(c).fail(std::move(e)); }
+
+error current_error() noexcept {
+    try {
+        throw;
+    } catch (const failure& f) {
+        return f.error();
+    } catch (const std::exception& e) {
+        return error(errc::internal, e.what());
+    } catch (...) {
+        return error(errc::internal, "exception of unknown type");
+    }
+}
+
+context& keep(context& c) { return rpc::service_call::of(c).keep(); }
+
+void release(context& kept) noexcept { rpc::service_call::of(kept).release(); }
+
+const call_scope& scope_of(context& c) noexcept { return rpc::service_call::of(c).scope; }
+
+}  // namespace detail
+}  // namespace tenon::inline v0

@@ -1,0 +1,120 @@
+#pragma once
+// service_call: one call being served, the object behind tenon::context.
+//
+// Quick calls live on the stack of the thread that serves them. Calls that outlast it (coroutines,
+// the pool, waiting for a serial method) are *kept*: copied to recycled memory and counted.
+
+#include <atomic>
+#include <optional>
+#include <string>
+
+#include "base/buffer.hpp"
+#include "base/clock.hpp"
+#include "base/intrusive.hpp"
+#include "loop/worker_pool.hpp"
+#include "rpc/method_table.hpp"
+#include "tenon/call.hpp"
+#include "tenon/cancellation.hpp"
+#include "tenon/context.hpp"
+#include "tenon/task.hpp"
+#include "wire/session.hpp"
+
+namespace tenon::inline v0 {
+
+namespace detail {
+class runtime_core;
+}
+
+namespace rpc {
+
+/// Where the answer of a call goes: a connection, or an in-process caller.
+class reply_path {
+public:
+    /// The result (of the method's result type, void: null) may be moved from.
+    virtual void answer(service_call& call, void* result) = 0;
+    virtual void fail(service_call& call, const error& e) = 0;
+    /// The stack call became `kept`, which has its own share in the path from now on …
+    virtual void keep(service_call& from, service_call& kept) = 0;
+    /// … given back here, when the kept call is about to be destroyed.
+    virtual void release(service_call& kept) noexcept = 0;
+
+protected:
+    ~reply_path() = default;
+};
+
+class service_call final : public context,
+                           public loop::job,
+                           public base::list_hook<serial_gate> {
+public:
+    service_call(detail::runtime_core& runtime, method_entry& method, reply_path& path,
+                 const peer_info& peer) noexcept
+        : runtime_(runtime), method_(&method), path_(&path), peer_(&peer) {}
+    ~service_call() = default;
+
+    static service_call& of(context& c) noexcept { return static_cast<service_call&>(c); }
+    static const service_call& of(const context& c) noexcept {
+        return static_cast<const service_call&>(c);
+    }
+
+    method_entry& method() const noexcept { return *method_; }
+    const peer_info& peer_of() const noexcept { return *peer_; }
+
+    /// Serves the call where it belongs: here, on the pool, or when its serial method is free.
+    /// `may_block`: the calling thread may run blocking handlers.
+    void dispatch(bool may_block);
+
+    /// A counted copy in recycled memory that takes over the content; this object is spent.
+    service_call& keep();
+    bool is_kept() const noexcept { return refs_.load(std::memory_order_relaxed) != 0; }
+    void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept;
+
+    bool decode(void* const* objects) noexcept;
+    void answer(void* result) noexcept;
+    void fail(error e) noexcept;
+
+    // On the pool.
+    void run() noexcept override;
+    void drop() noexcept override;
+
+    static void* operator new(std::size_t size) { return detail::frame_allocate(size); }
+    static void operator delete(void* p, std::size_t size) noexcept {
+        detail::frame_free(p, size);
+    }
+
+    // Content, filled in by the path.
+    codec wire_codec = codec::msgpack;
+    bytes_view data;                              // encoded arguments …
+    const detail::call_arguments* local = nullptr;  // … or an in-process caller's
+    base::byte_buffer storage;                    // what `data` lies in, if this call owns it
+    base::byte_buffer arena;                      // for decoded views
+    base::byte_buffer parked;                     // receive buffer of a connection that went on
+    const decode_options* decoding = nullptr;
+    std::string_view trace;                       // in trace_storage once kept
+    std::string trace_storage;
+    call_scope scope;
+    tenon::cancellation cancel;
+    base::time_point deadline = base::never;
+    wire::stream_ref stream;
+    bool wants_answer = true;
+    bool caller_waits = false;  // `local` stays valid until the call is answered
+    bool cleared = false;    // see server_connection::in_place_
+    bool holds_path = false;
+
+private:
+    bool decode_local(void* const* objects);
+    bool own_arguments() noexcept;  // those of a caller that does not wait are encoded
+    void serve() noexcept;
+    void submit_to_pool();
+
+    detail::runtime_core& runtime_;
+    method_entry* method_;
+    reply_path* path_;
+    const peer_info* peer_;
+    std::atomic<std::uint32_t> refs_{0};  // 0: on the stack
+    bool answered_ = false;
+    bool in_gate_ = false;  // leaves the method's gate when it ends
+};
+
+}  // namespace rpc
+}  // namespace tenon::inline v0
