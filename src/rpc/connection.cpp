@@ -9,12 +9,6 @@ namespace tenon::inline v0::rpc {
 connection::connection(loop::event_loop& loop) : pollable(true), loop_(loop) {}
 
 connection::input connection::read_some() noexcept {
-    // A read that did not fill its space has emptied the socket; what comes later raises a new
-    // edge, so the read that would only say so can be saved.
-    if (short_read_) {
-        short_read_ = false;
-        return input::drained;
-    }
     const auto space = reader_.space();
     const transport::io_result r = link_->read(space);
     switch (r.state) {
@@ -57,7 +51,8 @@ loop::turn connection::flush_on_loop(loop::event_loop&) {
 }
 
 void connection::flush() noexcept {
-    bool freed = false;
+    bool moved = false;
+    bool stuck = false;
     {
         std::unique_lock lock(mutex_);
         if (writing_ || !connected_ || broken_ || !session_) return;
@@ -71,14 +66,13 @@ void connection::flush() noexcept {
             lock.lock();
             if (r.state == transport::io_state::ok) {
                 out.consume(r.n);
-                freed |= blocked_;
+                moved |= blocked_;
                 blocked_ = false;
                 continue;
             }
             if (r.state == transport::io_state::would_block) {
                 if (!blocked_) blocked_since_ = loop_.time().now();
-                blocked_ = true;
-                freed = false;
+                blocked_ = stuck = true;
             } else {
                 // The reader finds out and closes.
                 broken_ = true;
@@ -88,7 +82,8 @@ void connection::flush() noexcept {
         }
         writing_ = false;
     }
-    if (freed) unblocked();
+    if (stuck) output_blocked();
+    else if (moved) output_moved();
 }
 
 void connection::close_link(std::unique_lock<base::mutex>& lock) noexcept {

@@ -42,6 +42,9 @@ protected:
 
     /// One read. Reader.
     input read_some() noexcept;
+    /// Whether the last read has surely emptied the socket, because it did not fill its space: what
+    /// comes later raises a new edge, so that the read that would only say so can be saved. Reader.
+    bool just_emptied() noexcept { return std::exchange(short_read_, false); }
 
     /// The next frame of what has been read; nothing if it is incomplete. `refused` is set to the
     /// reason if the bytes break the protocol. Reader.
@@ -59,8 +62,10 @@ protected:
     /// Waits until no thread writes, then closes the link. Mutex held by `lock`.
     void close_link(std::unique_lock<base::mutex>& lock) noexcept;
 
-    /// Output was written after it had been blocked; called without the mutex by the writer.
-    virtual void unblocked() noexcept {}
+    /// Called by the writer, on any thread, without the mutex: a write found no room, so the owner
+    /// of the loop has to want_write(); and: output has moved on after that.
+    virtual void output_blocked() noexcept = 0;
+    virtual void output_moved() noexcept {}
 
     loop::event_loop& loop_;
     base::mutex mutex_;

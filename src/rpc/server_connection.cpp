@@ -132,7 +132,7 @@ loop::turn server_connection::serve(bool& did_something) {
             if (stalled_) arm();
         }
         if (stalled_) return loop::turn::done;
-        switch (read_some()) {
+        switch (just_emptied() ? input::drained : read_some()) {
             case input::more:
                 continue;
             case input::drained:
@@ -398,8 +398,6 @@ loop::turn server_connection::on_deadline() {
     return loop::turn::done;
 }
 
-void server_connection::unblocked() noexcept { post(read_again); }
-
 void server_connection::end_session() {
     if (ending_) return;
     ending_ = true;
@@ -460,17 +458,16 @@ loop::turn server_connection::run_errands(loop::event_loop&) {
     const unsigned todo = errands_.exchange(0, std::memory_order_acq_rel);
     if (link_) {
         if (todo & begin) {
-            if (!loop_.add(*this, link_->fd())) closing_ = true;
+            if (!loop_.watch(*this, link_->fd())) closing_ = true;
             if (closing_ || ending_) loop_.make_ready(*this);
             const std::lock_guard lock(mutex_);
             arm();
         }
+        if ((todo & watch_output) && !loop_.want_write(*this)) closing_ = true;
         if ((todo & read_again) && stalled_) loop_.make_ready(*this);
         if (todo & drain_calls) drain_step();
-        if (todo & close_now) {
-            closing_ = true;
-            loop_.make_ready(*this);
-        }
+        if (todo & close_now) closing_ = true;
+        if (closing_) loop_.make_ready(*this);
     }
     release();
     return loop::turn::done;

@@ -60,7 +60,8 @@ private:
 
     loop::turn on_ready(loop::event_loop& loop, loop::ready_flags flags) override;
     void on_taken_over(loop::event_loop& loop) override;
-    void unblocked() noexcept override;
+    void output_blocked() noexcept override { post(watch_output); }
+    void output_moved() noexcept override { post(read_again); }
 
     loop::turn serve(bool& did_something);
     loop::turn receive(const wire::frame& f);
@@ -71,7 +72,13 @@ private:
     method_entry* find_cached(bytes_view entry);
     void refuse(const wire::event& ev, const error& e);
     loop::turn on_deadline();
-    enum errand : unsigned { begin = 1, read_again = 2, drain_calls = 4, close_now = 8 };
+    enum errand : unsigned {
+        begin = 1,
+        read_again = 2,
+        watch_output = 4,
+        drain_calls = 8,
+        close_now = 16
+    };
     void post(errand e) noexcept;
     loop::turn run_errands(loop::event_loop&);
     void drain_step();

@@ -53,7 +53,7 @@ private:
         return loop::turn::done;
     }
     loop::turn open_on_loop(loop::event_loop& loop) {
-        if (auto added = loop.add(*this, listener_->fd()); !added)
+        if (auto added = loop.watch(*this, listener_->fd()); !added)
             server_->runtime().log().error("cannot listen: {}", added.error().to_string());
         return loop::turn::done;
     }

@@ -1,0 +1,393 @@
+#include "rpc/client_connection.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/random.hpp"
+#include "rpc/error_codec.hpp"
+#include "rpc/hello.hpp"
+#include "wire/metadata.hpp"
+
+namespace tenon::inline v0::rpc {
+
+namespace {
+
+constexpr unsigned frames_per_turn = 256;
+
+wire::session_options session_options_of(const client_options& o) {
+    wire::session_options s;
+    s.message_limit = o.limits.message;
+    s.reassembly_limit = o.limits.reassembly_per_connection;
+    s.fragment_timeout = o.limits.stall_time;
+    s.keepalive_interval = o.keepalive_interval;
+    s.max_lifetime = o.keepalive_lifetime;
+    return s;
+}
+
+}  // namespace
+
+/// Looks a host name up on the pool.
+class client_connection::resolve_job final : public loop::job {
+public:
+    explicit resolve_job(client_connection& c) noexcept : c_(c) {}
+
+    void run() noexcept override {
+        auto found = transport::resolve(c_.endpoint_);
+        std::unique_lock lock(c_.mutex_);
+        if (found && !c_.retired_) {
+            c_.candidates_ = *std::move(found);
+            c_.try_candidates(lock);
+        } else if (!c_.retired_) {
+            c_.failed_to_connect(std::move(found).error());
+        }
+        finish(lock);
+    }
+    void drop() noexcept override {
+        std::unique_lock lock(c_.mutex_);
+        c_.failed_to_connect(error(errc::unavailable, "the runtime has been stopped"));
+        finish(lock);
+    }
+
+private:
+    void finish(std::unique_lock<base::mutex>& lock) noexcept {
+        c_.resolving_ = false;
+        // Posted with the mutex held: once it is free, a retired connection may go away.
+        c_.ask_for_housekeeping();
+        lock.unlock();
+        delete this;
+    }
+
+    client_connection& c_;
+};
+
+client_connection::client_connection(std::shared_ptr<detail::runtime_core> runtime,
+                                     transport::endpoint to, const client_options& options)
+    : connection(runtime->next_loop()),
+      runtime_(std::move(runtime)),
+      endpoint_(std::move(to)),
+      endpoint_text_(transport::to_string(endpoint_)),
+      options_(options),
+      spin_(runtime_->spin()) {
+    decoding_.max_depth = options_.limits.depth;
+}
+
+client_connection::~client_connection() = default;
+
+// --- opening ---
+
+void client_connection::changed(link_state s) noexcept {
+    state_ = s;
+    changes_.fetch_add(1, std::memory_order_release);
+    base::futex_wake_all(changes_);
+}
+
+error client_connection::not_connected() const {
+    error e = last_error_ ? *last_error_ : error(errc::unavailable, "not connected");
+    const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
+        retry_at_ - runtime_->time().now());
+    e.set_origin(endpoint_text_).set_may_have_run(false);
+    if (wait.count() > 0) e.set_retry_after(wait);
+    return e;
+}
+
+void client_connection::start_session() {
+    going_away_ = false;
+    session_.emplace(wire::role::client, session_options_of(options_), runtime_->time().now());
+    base::byte_buffer hello;
+    put_hello_entry(hello, "");
+    session_->setup(wire::mime::composite, mime_type(options_.codec), hello.view()).value();
+    connect_deadline_ = base::add_time(runtime_->time().now(), options_.connect_timeout);
+}
+
+// Mutex held. True: there is a session to send on. `leading` is set if the caller became the
+// reader; otherwise the loop is going to read.
+bool client_connection::ensure_open(std::unique_lock<base::mutex>& lock, bool& leading,
+                                    std::optional<error>& why) {
+    if (state_ != link_state::closed) {
+        leading = false;
+        return true;
+    }
+    const bool wants_to_lead = std::exchange(leading, false);
+    if (auto e = runtime_->unusable()) {
+        why = std::move(e);
+        return false;
+    }
+    if (retired_ || runtime_->time().now() < retry_at_) {
+        why = not_connected();
+        return false;
+    }
+    start_session();
+    if (!transport::is_numeric(endpoint_) && endpoint_.kind == transport::scheme::tcp) {
+        auto* job = new resolve_job(*this);
+        resolving_ = true;
+        changed(link_state::resolving);
+        if (!runtime_->pool().submit(*job)) {
+            delete job;
+            resolving_ = false;
+            failed_to_connect(error(errc::overloaded, "no thread to look up the host name"));
+        }
+    } else {
+        candidates_ = {endpoint_};
+        try_candidates(lock);
+    }
+    if (state_ == link_state::closed) {
+        why = not_connected();
+        return false;
+    }
+    reader expected = laid_down;
+    leading = wants_to_lead && reader_state_.compare_exchange_strong(expected, held);
+    ask_for_housekeeping();
+    return true;
+}
+
+// Mutex held. Dials the next address until one is under way; afterwards the reading is laid down,
+// or the state is closed.
+void client_connection::try_candidates(std::unique_lock<base::mutex>& lock) {
+    error last(errc::unavailable, "the host name has no address");
+    while (!candidates_.empty()) {
+        const transport::endpoint next = candidates_.front();
+        candidates_.erase(candidates_.begin());
+        auto opened = transport::open_link(next);
+        if (!opened) {
+            last = std::move(opened).error();
+            continue;
+        }
+        close_link(lock);
+        link_ = *std::move(opened);
+        reader_ = wire::frame_reader();
+        short_read_ = false;
+        changed(link_state::connecting);
+        reader_state_.store(laid_down);
+        finish_connecting();
+        return;
+    }
+    failed_to_connect(std::move(last));
+}
+
+// Mutex held, link_ set. Nothing happens while the attempt is undecided.
+void client_connection::finish_connecting() {
+    const transport::io_result r = link_->finish_connect();
+    if (r.state == transport::io_state::would_block) {
+        want_write_ = true;
+    } else if (r.state == transport::io_state::ok) {
+        connected_ = true;
+        back_off_ = std::chrono::milliseconds(0);
+        last_error_.reset();
+        changed(link_state::open);
+    } else {
+        last_error_ = transport::connect_error(endpoint_, r.error);
+        broken_ = true;
+    }
+}
+
+// Mutex held, no reader. Ends all calls of the session.
+void client_connection::failed_to_connect(error why) {
+    back_off_ = std::clamp(back_off_ * 2, options_.backoff_first, options_.backoff_last);
+    const double jitter = 0.5 + 0.5 * base::thread_random().unit();
+    retry_at_ = base::add_time(runtime_->time().now(),
+                               std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                   back_off_ * jitter));
+    last_error_ = std::move(why.set_origin(endpoint_text_).set_may_have_run(false));
+    end_calls(*last_error_);
+    changed(link_state::closed);
+}
+
+// Mutex held.
+void client_connection::end_calls(const error& why) {
+    if (!session_) return;
+    session_->lost();
+    for (;;) {
+        const wire::event ev = session_->orphan();
+        if (ev.kind == wire::event_kind::none) break;
+        if (!ev.own || !ev.user) continue;
+        auto& call = *static_cast<outgoing_call*>(ev.user);
+        call.failed = why;
+        call.failed->set_may_have_run(ev.may_have_run && connected_);
+        end_call(call);
+    }
+}
+
+// Reader, on a broken or ended link. Afterwards nobody reads, and anybody may open anew.
+void client_connection::close(error why) {
+    const bool on_loop = reader_state_.load() == looping;
+    if (on_loop) loop_.remove(*this);
+    std::unique_lock lock(mutex_);
+    if (!connected_ && !candidates_.empty()) {
+        broken_ = false;
+        try_candidates(lock);
+        ask_for_housekeeping();
+        return;
+    }
+    if (last_error_) why = *last_error_;
+    const bool was_open = connected_;
+    if (was_open) {
+        retry_at_ = {};
+        last_error_ = why.set_origin(endpoint_text_);
+        end_calls(why);
+    }
+    close_link(lock);
+    reader_ = wire::frame_reader();
+    reader_state_.store(nobody);
+    if (was_open) changed(link_state::closed);
+    else failed_to_connect(std::move(why));
+    session_.reset();
+    if (!due_.empty()) ask_for_housekeeping();
+}
+
+// --- sending ---
+
+bool client_connection::send(outgoing_call& call, const outgoing_request& request) {
+    auto sent = session_->request(wire::request_kind::response, request.metadata,
+                                  wire::outgoing(request.data, request.owned), &call);
+    if (!sent) {
+        call.failed = std::move(sent).error();
+        return false;
+    }
+    call.stream = *sent;
+    call.was_open = connected_;
+    return true;
+}
+
+// Mutex held: the outcome of a call that is no longer in the session is passed on.
+void client_connection::end_call(outgoing_call& call) {
+    call.unlink();
+    if (call.is_blocking) return static_cast<blocking_call&>(call).set(blocking_call::done);
+    async_calls_.fetch_sub(1, std::memory_order_relaxed);
+    due_.push_back(call);
+}
+
+void client_connection::call(blocking_call& call, const outgoing_request& request) {
+    loop::event_loop::before_blocking();
+    if (!call.hook(*this)) {
+        call.failed = outgoing_call::given_up().set_may_have_run(false);
+        return;
+    }
+    bool leading = true;
+    {
+        std::unique_lock lock(mutex_);
+        if (call.cancellation && !wake_) wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+        if (!ensure_open(lock, leading, call.failed) || !send(call, request)) {
+            lock.unlock();
+            if (leading) lay_down();
+            return call.unhook();
+        }
+    }
+    flush();
+    await(call, leading);
+    call.unhook();
+}
+
+void client_connection::start(async_call& call, const outgoing_request& request) {
+    call.fallback = &loop_;
+    call.begin();
+    bool processing = false;
+    bool sent = false;
+    bool sooner = false;
+    bool leading = false;
+    if (!call.hook(*this)) {
+        call.failed = outgoing_call::given_up().set_may_have_run(false);
+        return call.finish_now();
+    }
+    {
+        std::unique_lock lock(mutex_);
+        // seq_cst against lay_down(): either the leaving holder sees this call, or we see that the
+        // reading is laid down.
+        async_calls_.fetch_add(1, std::memory_order_seq_cst);
+        sent = ensure_open(lock, leading, call.failed) && send(call, request);
+        if (!sent) async_calls_.fetch_sub(1, std::memory_order_relaxed);
+        if (sent && call.deadline != base::never) {
+            timed_.push_back(call);
+            sooner = call.deadline < earliest_;
+            earliest_ = std::min(earliest_, call.deadline);
+        }
+        processing = processing_;
+    }
+    if (!sent) {
+        call.unhook();
+        return call.finish_now();
+    }
+    if (sooner || reader_state_.load(std::memory_order_seq_cst) == laid_down)
+        ask_for_housekeeping();
+    kick(processing);
+}
+
+void client_connection::cancel(outgoing_call& call) noexcept {
+    bool processing;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!session_ || session_->user(call.stream) != &call) return;
+        session_->cancel(call.stream);
+        call.failed = outgoing_call::given_up();
+        const bool blocking = call.is_blocking;
+        end_call(call);
+        const std::uint64_t one = 1;
+        if (blocking && wake_) (void)!::write(wake_.get(), &one, sizeof one);
+        processing = processing_;
+    }
+    ask_for_housekeeping();
+    kick(processing);
+}
+
+void client_connection::abandon(async_call& call) noexcept {
+    bool found = true;
+    bool processing;
+    {
+        const std::lock_guard lock(mutex_);
+        processing = processing_;
+        if (session_ && session_->user(call.stream) == &call) {
+            session_->cancel(call.stream);
+            call.unlink();
+            async_calls_.fetch_sub(1, std::memory_order_relaxed);
+        } else if (call.linked()) {
+            call.unlink();
+        } else {
+            found = false;
+        }
+    }
+    if (found) return kick(processing);
+    // Between being answered and being delivered; a matter of instructions.
+    while (!call.is_finished()) sched_yield();
+}
+
+void client_connection::connect() {
+    std::optional<error> why;
+    bool leading = false;
+    std::unique_lock lock(mutex_);
+    ensure_open(lock, leading, why);
+    lock.unlock();
+    flush();
+}
+
+bool client_connection::is_connected() {
+    const std::lock_guard lock(mutex_);
+    return state_ == link_state::open;
+}
+
+result<void> client_connection::wait_ready(std::chrono::milliseconds timeout) {
+    loop::event_loop::before_blocking();
+    const auto limit = base::add_time(runtime_->time().now(), timeout);
+    for (;;) {
+        connect();
+        base::time_point until = limit;
+        std::uint32_t seen;
+        {
+            const std::lock_guard lock(mutex_);
+            if (state_ == link_state::open) return {};
+            if (auto e = runtime_->unusable()) return *std::move(e);
+            seen = changes_.load(std::memory_order_acquire);
+            if (state_ == link_state::closed) until = std::min(until, retry_at_);
+        }
+        const auto now = runtime_->time().now();
+        if (now >= limit) {
+            const std::lock_guard lock(mutex_);
+            return not_connected();
+        }
+        if (runtime_->is_external()) runtime_->loop(0).run_ready();
+        base::futex_wait_for(changes_, seen,
+                             runtime_->is_external() ? std::chrono::milliseconds(1) : until - now);
+    }
+}
+
+}  // namespace tenon::inline v0::rpc

@@ -1,0 +1,171 @@
+#pragma once
+// client_connection: one client's way to its server, over as many successive links as it takes.
+//
+// Who reads. The connection is *looped* (registered with its loop, which reads) or *held* by
+// blocking callers, so that a reply goes from the socket to the caller without another thread. The
+// first caller takes it and it stays held between calls; the loop takes it back after 10 ms without
+// a caller, or as soon as an asynchronous call is under way. A holder completes its own call, wakes
+// other blocking callers through their call, hands asynchronous ones to the loop, and runs no user
+// code. When it leaves, it passes the reading on to another waiting caller or lays it down.
+//
+// Keep-alives, deadlines of asynchronous calls and connect timeouts belong to the loop at all times
+// (housekeeping()).
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+#include "loop/spin.hpp"
+#include "rpc/connection.hpp"
+#include "rpc/outgoing_call.hpp"
+#include "rpc/runtime_core.hpp"
+#include "tenon/options.hpp"
+#include "transport/endpoint.hpp"
+
+namespace tenon::inline v0::rpc {
+
+/// What is sent for one call. The views are read before the sending function returns.
+struct outgoing_request {
+    bytes_view metadata;
+    bytes_view data;
+    base::byte_buffer* owned = nullptr;  // see wire::outgoing
+};
+
+class client_connection final : public connection, public call_carrier {
+public:
+    client_connection(std::shared_ptr<detail::runtime_core> runtime, transport::endpoint to,
+                      const client_options& options);
+
+    /// Sends and waits. Returns once `call` is done, whatever its outcome.
+    void call(blocking_call& call, const outgoing_request& request);
+
+    /// Sends. The outcome is delivered on the loop, or inside start() if it is known at once.
+    void start(async_call& call, const outgoing_request& request);
+
+    /// Starts connecting if not connected, without waiting.
+    void connect();
+    /// Waits until connected; gives the last reason if that takes too long.
+    result<void> wait_ready(std::chrono::milliseconds timeout);
+    bool is_connected();
+
+    /// The client is gone: ends everything, then destroys this object, on the loop.
+    void retire() noexcept;
+
+    // call_carrier
+    void cancel(outgoing_call& call) noexcept override;
+    void abandon(async_call& call) noexcept override;
+
+private:
+    enum class link_state : std::uint8_t { closed, resolving, connecting, open };
+
+    // Who reads. Changes by compare-and-swap; the one who sets `looping` or `held` may touch the
+    // reader's state until it sets another.
+    enum reader : std::uint8_t {
+        nobody,     ///< no link
+        idle_loop,  ///< registered with the loop, which is not reading now
+        looping,    ///< the loop is reading
+        laid_down,  ///< held, but by no caller at this moment
+        held,       ///< a caller reads
+    };
+
+    class house_timer final : public loop::timer {
+    public:
+        explicit house_timer(client_connection& c) noexcept : c_(c) {}
+        loop::turn on_timer(loop::event_loop& l) override { return c_.housekeeping(l); }
+
+    private:
+        client_connection& c_;
+    };
+    class resolve_job;
+
+    ~client_connection();
+
+    // Opening; mutex held.
+    bool ensure_open(std::unique_lock<base::mutex>& lock, bool& leading, std::optional<error>& why);
+    void start_session();
+    void try_candidates(std::unique_lock<base::mutex>& lock);
+    void finish_connecting();
+    void failed_to_connect(error why);
+    void end_calls(const error& why);
+    error not_connected() const;
+    void changed(link_state s) noexcept;
+
+    // Sending; mutex held.
+    bool send(outgoing_call& call, const outgoing_request& request);
+    void end_call(outgoing_call& call);
+
+    // Reading, by a blocking caller.
+    bool take_reading() noexcept;
+    void lay_down() noexcept;
+    void await(blocking_call& call, bool leading);
+    bool lead(blocking_call& call);
+    input read_waiting(blocking_call& call);
+    void sleep_on_socket(blocking_call& call);
+    bool give_up(blocking_call& call, error why);
+
+    // Reading, by whoever does. `own` is the holder's call, null on the loop.
+    enum class frames : std::uint8_t {
+        handled,  ///< all that came
+        more,     ///< enough for one turn
+        over,     ///< the session has ended: close()
+        lost,     ///< the loop was taken over
+    };
+    frames handle_frames(blocking_call* own, bool& any);
+    frames handle(const wire::frame& f, blocking_call* own);
+    void answered(outgoing_call& call, const wire::event& ev);
+    void close(error why);
+
+    // The loop.
+    loop::turn on_ready(loop::event_loop& loop, loop::ready_flags flags) override;
+    loop::turn read_on_loop(bool& any);
+    loop::turn deliver_due();
+    loop::turn housekeeping(loop::event_loop& loop);
+    void check_times(base::time_point now);
+    void take_back(base::time_point now);
+    base::time_point next_check(base::time_point now) const;
+    void ask_for_housekeeping() noexcept { loop_.post(house_work_); }
+    void output_blocked() noexcept override;
+    loop::turn end();
+
+    const std::shared_ptr<detail::runtime_core> runtime_;
+    const transport::endpoint endpoint_;
+    const std::string endpoint_text_;
+    const client_options options_;
+    decode_options decoding_;
+
+    std::atomic<reader> reader_state_{nobody};
+    std::atomic<std::uint32_t> async_calls_{0};  // under way
+    std::atomic<std::uint32_t> uses_{0};         // times the reading was laid down
+    loop::adaptive_spin spin_;                   // a holder's
+    error over_{errc::unavailable, "the connection was lost"};  // the reader's
+
+    // Guarded by mutex_.
+    link_state state_ = link_state::closed;
+    std::vector<transport::endpoint> candidates_;  // addresses still to be tried
+    std::optional<error> last_error_;
+    base::time_point retry_at_{};
+    std::chrono::milliseconds back_off_{0};
+    base::time_point connect_deadline_ = base::never;
+    base::list<outgoing_call> waiting_;        // blocking calls that neither read nor are done
+    base::list<outgoing_call> timed_;          // asynchronous calls with a deadline
+    base::list<outgoing_call> due_;            // asynchronous calls to be delivered
+    base::time_point earliest_ = base::never;  // not later than the first deadline in timed_
+    bool want_write_ = false;                  // the loop is to watch for room
+    bool going_away_ = false;                  // the server takes no new requests
+    bool resolving_ = false;
+    bool retired_ = false;
+    base::futex_word changes_{0};  // counts changes of state_; wait_ready() sleeps on it
+    base::unique_fd wake_;         // ends a holder's poll()
+
+    // The loop's.
+    house_timer timer_{*this};
+    std::uint32_t uses_seen_ = 0;
+    base::time_point last_use_{};
+
+    loop::member_work<&client_connection::housekeeping> house_work_{*this};
+};
+
+}  // namespace tenon::inline v0::rpc

@@ -1,0 +1,437 @@
+// The reading side of client_connection: holders, the loop, and time.
+
+#include <poll.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "rpc/client_connection.hpp"
+#include "rpc/error_codec.hpp"
+
+namespace tenon::inline v0::rpc {
+
+namespace {
+
+constexpr unsigned frames_per_turn = 256;
+// How long a connection stays held without a caller, and how often a long call is looked after.
+constexpr std::chrono::milliseconds hold_time{10};
+constexpr std::chrono::milliseconds long_hold{500};
+
+error lost_error() { return error(errc::unavailable, "the connection was lost"); }
+
+timespec to_timespec(std::chrono::nanoseconds d) {
+    const auto s = std::chrono::duration_cast<std::chrono::seconds>(d);
+    return {static_cast<time_t>(s.count()), static_cast<long>((d - s).count())};
+}
+
+}  // namespace
+
+// --- holders ---
+
+bool client_connection::take_reading() noexcept {
+    reader expected = laid_down;
+    if (reader_state_.compare_exchange_strong(expected, held)) return true;
+    if (async_calls_.load(std::memory_order_relaxed) != 0) return false;
+    expected = idle_loop;
+    if (!reader_state_.compare_exchange_strong(expected, held)) return false;
+    loop_.mute(*this);
+    ask_for_housekeeping();
+    return true;
+}
+
+void client_connection::lay_down() noexcept {
+    uses_.fetch_add(1, std::memory_order_relaxed);
+    {
+        const std::lock_guard lock(mutex_);
+        if (!waiting_.empty()) {
+            auto& next = static_cast<blocking_call&>(waiting_.pop_front());
+            return next.set(blocking_call::lead);
+        }
+        // seq_cst against start(), see there.
+        reader_state_.store(laid_down, std::memory_order_seq_cst);
+    }
+    if (async_calls_.load(std::memory_order_seq_cst) != 0) ask_for_housekeeping();
+}
+
+void client_connection::await(blocking_call& call, bool leading) {
+    if (!leading) leading = take_reading();
+    while (!call.is_done()) {
+        if (leading) {
+            leading = lead(call);
+            if (!leading && !call.is_done()) leading = take_reading();
+            continue;
+        }
+        {
+            const std::lock_guard lock(mutex_);
+            if (call.is_done()) break;
+            waiting_.push_back(call);
+        }
+        // The reader may have left before we were in the list.
+        if (take_reading()) {
+            const std::lock_guard lock(mutex_);
+            call.unlink();
+            leading = true;
+            continue;
+        }
+        blocking_call::state s = call.wait(call.deadline);
+        if (s == blocking_call::pending && !give_up(call, outgoing_call::expired()))
+            s = call.wait(base::never);  // it is being answered, or asked to lead, just now
+        if (s == blocking_call::lead) {
+            call.set_own(blocking_call::pending);
+            leading = true;
+        }
+    }
+    if (leading) lay_down();
+}
+
+// Reads until the call is done; true: the caller still holds the connection. False: it was closed.
+bool client_connection::lead(blocking_call& call) {
+    while (!call.is_done()) {
+        bool connected, broken;
+        {
+            const std::lock_guard lock(mutex_);
+            if (!connected_ && !broken_) {
+                finish_connecting();
+                const auto now = runtime_->time().now();
+                if (!connected_ && now >= connect_deadline_) {
+                    last_error_ = error(errc::unavailable, "connecting took too long");
+                    broken_ = true;
+                }
+            }
+            connected = connected_;
+            broken = broken_;
+        }
+        if (!connected && broken) {
+            close(lost_error());
+            return false;
+        }
+        if (!connected) {
+            sleep_on_socket(call);
+        } else {
+            flush();
+            const input got = read_waiting(call);
+            bool any = false;
+            if (got == input::ended ||
+                (got == input::more && handle_frames(&call, any) == frames::over)) {
+                close(over_);
+                return false;
+            }
+        }
+        if (call.deadline != base::never && !call.is_done() &&
+            runtime_->time().now() >= call.deadline)
+            give_up(call, outgoing_call::expired());
+    }
+    reader_.release_if_empty();
+    return true;
+}
+
+connection::input client_connection::read_waiting(blocking_call& call) {
+    input got = input::drained;
+    const auto try_once = [&] { return (got = read_some()) != input::drained; };
+    if (spin_.spin(try_once, [&] { return !call.is_done(); }) || call.is_done()) return got;
+    sleep_on_socket(call);
+    return read_some();
+}
+
+void client_connection::sleep_on_socket(blocking_call& call) {
+    std::array<pollfd, 2> polled{};
+    nfds_t n = 1;
+    base::time_point until = call.deadline;
+    {
+        const std::lock_guard lock(mutex_);
+        polled[0] = {link_->fd(), POLLIN, 0};
+        if (!connected_ || blocked_) polled[0].events |= POLLOUT;
+        if (!connected_) until = std::min(until, connect_deadline_);
+        if (call.cancellation) polled[n++] = {wake_.get(), POLLIN, 0};
+    }
+    timespec timeout{};
+    if (until != base::never) {
+        const auto left = until - runtime_->time().now();
+        if (left.count() <= 0) return;
+        timeout = to_timespec(left);
+    }
+    if (::ppoll(polled.data(), n, until == base::never ? nullptr : &timeout, nullptr) <= 0) return;
+    std::uint64_t count;
+    if (n == 2 && (polled[1].revents & POLLIN)) (void)!::read(wake_.get(), &count, sizeof count);
+}
+
+// Ends the call if it is still under way. False: it is being answered by another thread.
+bool client_connection::give_up(blocking_call& call, error why) {
+    bool processing;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!session_ || session_->user(call.stream) != &call) return call.is_done();
+        session_->cancel(call.stream);
+        call.unlink();
+        call.failed = std::move(why);
+        call.set_own(blocking_call::done);
+        processing = processing_;
+    }
+    kick(processing);
+    return true;
+}
+
+// --- frames ---
+
+client_connection::frames client_connection::handle_frames(blocking_call* own, bool& any) {
+    unsigned budget = frames_per_turn;
+    for (;;) {
+        std::string_view refused;
+        const auto f = next_frame(refused);
+        if (!refused.empty()) {
+            const std::lock_guard lock(mutex_);
+            session_->reject(refused);
+            over_ = error(errc::unavailable, "the server broke the protocol: " + std::string(refused));
+            return frames::over;
+        }
+        if (!f) return frames::handled;
+        any = true;
+        const frames how = handle(*f, own);
+        if (how != frames::handled) return how;
+        if (!own && --budget == 0) return frames::more;
+    }
+}
+
+client_connection::frames client_connection::handle(const wire::frame& f, blocking_call* own) {
+    async_call* deliver = nullptr;
+    bool over = false;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto now = own ? runtime_->time().now() : loop_.now();
+        const wire::event ev = session_->receive(f, now);
+        if (ev.own && ev.ended && ev.user) {
+            auto& call = *static_cast<outgoing_call*>(ev.user);
+            answered(call, ev);
+            if (&call == own) {
+                own->set_own(blocking_call::done);
+            } else if (call.is_blocking || own) {
+                end_call(call);
+                if (!call.is_blocking) ask_for_housekeeping();
+            } else {
+                call.unlink();
+                async_calls_.fetch_sub(1, std::memory_order_relaxed);
+                deliver = static_cast<async_call*>(&call);
+            }
+        } else if (ev.kind == wire::event_kind::closed) {
+            over_ = decode_error(ev.code, ev.data);
+            if (over_.message().empty()) over_ = lost_error();
+        } else if (ev.kind == wire::event_kind::request) {
+            session_->fail(ev.stream, errc::unsupported, as_bytes("this client serves nothing"));
+        }
+        // After CONNECTION_CLOSE the session goes on until its last call is answered.
+        over = session_->closed() || (going_away_ |= ev.kind == wire::event_kind::closing,
+                                      going_away_ && session_->own_streams() == 0);
+    }
+    if (deliver && deliver->deliver(loop_) == loop::turn::lost) return frames::lost;
+    return over ? frames::over : frames::handled;
+}
+
+// Mutex held. The call is out of the session; its outcome is stored.
+void client_connection::answered(outgoing_call& call, const wire::event& ev) {
+    if (ev.kind == wire::event_kind::payload) {
+        call.decode(ev.data, decoding_);
+        return;
+    }
+    call.failed = ev.local ? error(errc::data_loss, std::string(as_text(ev.data)))
+                           : decode_error(ev.code, ev.data);
+    if (!ev.may_have_run) call.failed->set_may_have_run(false);
+}
+
+// --- the loop ---
+
+loop::turn client_connection::on_ready(loop::event_loop&, loop::ready_flags flags) {
+    // `looping` is what a thread that lost the loop, or a turn that had enough, left behind.
+    if (reader_state_.load() != looping) {
+        reader expected = idle_loop;
+        if (!reader_state_.compare_exchange_strong(expected, looping)) return loop::turn::nothing;
+    }
+    bool connected, broken;
+    {
+        const std::lock_guard lock(mutex_);
+        processing_ = true;
+        if (!connected_ && !broken_) finish_connecting();
+        connected = connected_;
+        broken = broken_;
+    }
+    bool any = false;
+    loop::turn t = loop::turn::done;
+    if (!connected && broken) {
+        close(lost_error());
+    } else if (connected) {
+        if (flags & loop::ready::write) flush();
+        t = read_on_loop(any);
+        if (t == loop::turn::lost) return t;
+    }
+    bool pending;
+    {
+        const std::lock_guard lock(mutex_);
+        processing_ = false;
+        pending = session_ && !session_->out().empty();
+        if (want_write_ && link_) want_write_ = !loop_.want_write(*this);
+    }
+    if (pending) loop_.defer(flush_work_);
+    if (t == loop::turn::again) return t;
+    reader expected = looping;
+    reader_state_.compare_exchange_strong(expected, idle_loop);
+    return any || (flags & ~loop::ready::probe) ? loop::turn::done : loop::turn::nothing;
+}
+
+loop::turn client_connection::read_on_loop(bool& any) {
+    for (;;) {
+        switch (handle_frames(nullptr, any)) {
+            case frames::lost:
+                return loop::turn::lost;
+            case frames::more:
+                return loop::turn::again;
+            case frames::over:
+                close(over_);
+                return loop::turn::done;
+            case frames::handled:
+                break;
+        }
+        switch (just_emptied() ? input::drained : read_some()) {
+            case input::more:
+                continue;
+            case input::drained:
+                reader_.release_if_empty();
+                return loop::turn::done;
+            case input::ended:
+                close(over_);
+                return loop::turn::done;
+        }
+    }
+}
+
+loop::turn client_connection::deliver_due() {
+    for (;;) {
+        async_call* call;
+        bool more;
+        {
+            const std::lock_guard lock(mutex_);
+            if (due_.empty()) return loop::turn::done;
+            call = static_cast<async_call*>(&due_.pop_front());
+            more = retired_ || !due_.empty();
+        }
+        // If the loop is lost meanwhile, the next owner goes on.
+        if (more) ask_for_housekeeping();
+        if (call->deliver(loop_) == loop::turn::lost) return loop::turn::lost;
+    }
+}
+
+void client_connection::output_blocked() noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        want_write_ = true;
+    }
+    ask_for_housekeeping();
+}
+
+loop::turn client_connection::housekeeping(loop::event_loop& loop) {
+    const base::time_point now = loop.refresh_now();
+    bool ending;
+    {
+        const std::lock_guard lock(mutex_);
+        ending = retired_ && !resolving_;
+        if (!ending) check_times(now);
+    }
+    if (ending) return end();
+    flush();
+    take_back(now);
+    base::time_point at;
+    {
+        const std::lock_guard lock(mutex_);
+        at = next_check(now);
+    }
+    if (at == base::never) loop.disarm(timer_);
+    else loop.arm(timer_, at);
+    return deliver_due();
+}
+
+// Mutex held.
+void client_connection::check_times(base::time_point now) {
+    if (!session_ || state_ == link_state::closed) return;
+    while (session_->expire(now).kind != wire::event_kind::none) {
+    }
+    if (session_->tick(now).kind == wire::event_kind::closed && link_) {
+        last_error_ = error(errc::unavailable, "the server did not answer the keep-alives");
+        broken_ = true;
+        link_->shutdown();  // whoever reads finds out and closes
+    }
+    if (state_ == link_state::connecting && now >= connect_deadline_) {
+        last_error_ = error(errc::unavailable, "connecting took too long");
+        broken_ = true;
+        if (reader_state_.load() == idle_loop) loop_.make_ready(*this);
+    }
+    if (now < earliest_) return;
+    earliest_ = base::never;
+    for (auto at = timed_.begin(); at != timed_.end();) {
+        outgoing_call& call = *at;
+        ++at;
+        if (call.deadline > now) {
+            earliest_ = std::min(earliest_, call.deadline);
+            continue;
+        }
+        session_->cancel(call.stream);
+        call.failed = outgoing_call::expired();
+        end_call(call);
+    }
+}
+
+// Registers the connection with the loop if no caller needs to hold it.
+void client_connection::take_back(base::time_point now) {
+    const std::uint32_t uses = uses_.load(std::memory_order_relaxed);
+    if (uses != uses_seen_) {
+        uses_seen_ = uses;
+        last_use_ = now;
+    }
+    if (async_calls_.load(std::memory_order_seq_cst) == 0 && now - last_use_ < hold_time) return;
+    reader expected = laid_down;
+    if (!reader_state_.compare_exchange_strong(expected, looping)) return;
+    loop_.remove(*this);
+    const std::lock_guard lock(mutex_);
+    if (!loop_.watch(*this, link_->fd())) broken_ = true;
+    if (want_write_) want_write_ = !loop_.want_write(*this);
+    if (broken_) loop_.make_ready(*this);
+    reader_state_.store(idle_loop);
+}
+
+// Mutex held.
+base::time_point client_connection::next_check(base::time_point now) const {
+    base::time_point at = base::never;
+    if (state_ == link_state::closed) return at;
+    if (session_) at = session_->next_deadline();
+    at = std::min(at, earliest_);
+    if (state_ == link_state::connecting) at = std::min(at, connect_deadline_);
+    const reader r = reader_state_.load();
+    if (r == laid_down) at = std::min(at, base::add_time(now, hold_time));
+    if (r == held)
+        at = std::min(at, base::add_time(now, now - last_use_ < long_hold ? hold_time : long_hold));
+    return at;
+}
+
+void client_connection::retire() noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        retired_ = true;
+    }
+    // A runtime that has stopped runs nothing any more, so this thread may do it.
+    if (!runtime_->post(loop_, house_work_)) housekeeping(loop_);
+}
+
+loop::turn client_connection::end() {
+    {
+        std::unique_lock lock(mutex_);
+        end_calls(error(errc::cancelled, "the client has gone"));
+        close_link(lock);
+        state_ = link_state::closed;
+    }
+    if (deliver_due() == loop::turn::lost) return loop::turn::lost;
+    loop_.disarm(timer_);
+    loop_.remove(*this);
+    if (!house_work_.posted()) delete this;
+    return loop::turn::done;
+}
+
+}  // namespace tenon::inline v0::rpc
