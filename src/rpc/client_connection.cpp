@@ -313,6 +313,22 @@ void client_connection::start(async_call& call, const outgoing_request& request)
     kick(processing);
 }
 
+result<void> client_connection::send(const outgoing_request& request) {
+    bool processing;
+    {
+        std::unique_lock lock(mutex_);
+        std::optional<error> why;
+        bool leading = false;
+        if (!ensure_open(lock, leading, why)) return *std::move(why);
+        auto sent = session_->request(wire::request_kind::fnf, request.metadata,
+                                      wire::outgoing(request.data, request.owned), nullptr);
+        if (!sent) return std::move(sent).error();
+        processing = processing_;
+    }
+    kick(processing);
+    return {};
+}
+
 void client_connection::cancel(outgoing_call& call) noexcept {
     bool processing;
     {

@@ -45,6 +45,9 @@ public:
     /// Sends. The outcome is delivered on the loop, or inside start() if it is known at once.
     void start(async_call& call, const outgoing_request& request);
 
+    /// Fire-and-forget.
+    result<void> send(const outgoing_request& request);
+
     /// Starts connecting if not connected, without waiting.
     void connect();
     /// Waits until connected; gives the last reason if that takes too long.

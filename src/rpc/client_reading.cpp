@@ -421,6 +421,8 @@ void client_connection::retire() noexcept {
 }
 
 loop::turn client_connection::end() {
+    loop_.disarm(timer_);
+    loop_.remove(*this);
     {
         std::unique_lock lock(mutex_);
         end_calls(error(errc::cancelled, "the client has gone"));
@@ -428,8 +430,6 @@ loop::turn client_connection::end() {
         state_ = link_state::closed;
     }
     if (deliver_due() == loop::turn::lost) return loop::turn::lost;
-    loop_.disarm(timer_);
-    loop_.remove(*this);
     if (!house_work_.posted()) delete this;
     return loop::turn::done;
 }

@@ -7,6 +7,10 @@ namespace tenon::inline v0 {
 namespace rpc {
 
 void outgoing_call::decode(bytes_view data, const decode_options& options) {
+    if (!result_shape) {
+        static_cast<bytes*>(result)->assign(data.begin(), data.end());
+        return;
+    }
     auto done = coding::decode_object(wire_codec, *result_shape, result, data, options);
     if (!done) {
         failed.emplace(errc::data_loss,

@@ -39,7 +39,7 @@ public:
     const bool is_blocking;
     void* const result;
     std::optional<error>& failed;
-    const shape* result_shape = nullptr;
+    const shape* result_shape = nullptr;  // null: `result` is a tenon::bytes for the encoded result
     codec wire_codec = codec::msgpack;
     wire::stream_ref stream;
     base::time_point deadline = base::never;
@@ -115,6 +115,8 @@ public:
         return phase_.load(std::memory_order_acquire) == finished;
     }
     void begin() noexcept { phase_.store(running, std::memory_order_relaxed); }
+
+    bool is_coroutine() const noexcept { return is_coroutine_; }
 
     /// Inside start(): the outcome is known.
     void finish_now() noexcept;

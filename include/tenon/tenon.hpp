@@ -1,0 +1,6 @@
+#pragma once
+// All of Tenon that most programs need.
+
+#include "tenon/client.hpp"
+#include "tenon/server.hpp"
+#include "tenon/struct.hpp"

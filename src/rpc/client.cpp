@@ -1,0 +1,342 @@
+#include "tenon/client.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <thread>
+
+#include "base/random.hpp"
+#include "codec/codec.hpp"
+#include "rpc/client_core.hpp"
+#include "rpc/server_core.hpp"
+#include "wire/metadata.hpp"
+
+namespace tenon::inline v0 {
+
+namespace rpc {
+
+namespace {
+
+/// A method of a contract, at a client's endpoint.
+class remote_method final : public detail::target {
+public:
+    remote_method(std::shared_ptr<client_core> core, const detail::contract_info& contract,
+                  const detail::method_info& info)
+        : core_(std::move(core)),
+          route_(contract.publisher + "/" + contract.service + "." + info.name),
+          codec_(info.wire_codec.value_or(core_->options().codec)),
+          idempotent_(info.flags.idempotent) {
+        core_->put_metadata(metadata_, route_, codec_);
+        for (std::uint32_t i = 0; i < info.signature->param_count; ++i) {
+            names_.push_back(info.param_names[i]);
+            parameters_.push_back({names_.back().c_str(), info.signature->params[i], false, nullptr});
+        }
+    }
+
+    result<void> call(const detail::call_arguments& args, void* result,
+                      const call_options* options) override {
+        const auto bounds = core_->bounds_of(options);
+        if (core_->is_local()) return call_here(args, result, bounds);
+        base::byte_buffer& payload = scratch();
+        TENON_TRY(encode(args, payload));
+        return core_->call(metadata_.view(), payload, codec_, args.types->result, result, bounds,
+                           idempotent_);
+    }
+
+    void start(const detail::call_arguments& args, detail::call_state& state,
+               const call_options* options) override {
+        auto& call = async_call::of(state);
+        const auto bounds = core_->bounds_of(options);
+        if (core_->is_local()) return start_here(args, call, bounds);
+        base::byte_buffer& payload = scratch();
+        if (auto encoded = encode(args, payload); !encoded) {
+            call.failed = std::move(encoded).error();
+            return call.finish_now();
+        }
+        core_->start(metadata_.view(), payload, codec_, args.types->result, call, bounds);
+    }
+
+private:
+    static base::byte_buffer& scratch() {
+        thread_local base::byte_buffer buffer;
+        buffer.clear();
+        return buffer;
+    }
+    /// In process: typed if both sides have the same types, else encoded into `room`.
+    result<local_request> request_here(const local_method& m, const detail::call_arguments& args,
+                                       const client_core::bounds& b, base::byte_buffer& room) {
+        local_request rq;
+        rq.deadline = b.deadline;
+        rq.cancel = b.cancel;
+        rq.wire_codec = codec_;
+        if (m.same_types) {
+            rq.typed = &args;
+            return rq;
+        }
+        if (auto encoded = encode(args, room); !encoded) return std::move(encoded).error();
+        rq.encoded = room.view();
+        return rq;
+    }
+    static local_result result_here(const local_method& m, const detail::call_arguments& args,
+                                    void* object) {
+        return {object, m.same_types ? nullptr : args.types->result, m.same_types};
+    }
+
+    result<void> call_here(const detail::call_arguments& args, void* object,
+                           const client_core::bounds& b) {
+        auto m = here_.begin(*core_, route_, args.types);
+        if (!m) return std::move(m).error();
+        base::byte_buffer room;
+        auto rq = request_here(**m, args, b, room);
+        if (!rq) return (*m)->server->end_call(), std::move(rq).error();
+        return call_local(*core_, **m, *rq, result_here(**m, args, object));
+    }
+
+    void start_here(const detail::call_arguments& args, async_call& call,
+                    const client_core::bounds& b) {
+        base::byte_buffer room;
+        if (auto m = here_.begin(*core_, route_, args.types); !m) {
+            call.failed = std::move(m).error();
+        } else if (auto rq = request_here(**m, args, b, room); !rq) {
+            (*m)->server->end_call();
+            call.failed = std::move(rq).error();
+        } else {
+            return start_local(*core_, **m, *rq, result_here(**m, args, call.result), call);
+        }
+        call.finish_now();
+    }
+
+    result<void> encode(const detail::call_arguments& args, base::byte_buffer& to) const {
+        auto done = coding::encode_arguments(codec_, parameters_, {args.items, args.count}, to);
+        if (!done) return std::move(done).error().set_may_have_run(false);
+        return done;
+    }
+
+    const std::shared_ptr<client_core> core_;
+    const std::string route_;
+    const codec codec_;
+    const bool idempotent_;
+    base::byte_buffer metadata_;
+    local_resolver here_;
+    std::deque<std::string> names_;
+    std::vector<coding::parameter> parameters_;
+};
+
+}  // namespace
+
+client_core::client_core(std::string_view endpoint, const client_options& options)
+    : endpoint_(transport::parse_endpoint(endpoint).value()),
+      text_(transport::to_string(endpoint_)),
+      options_(options),
+      runtime_((options.runtime ? *options.runtime : tenon::runtime::process()).shared_core()) {
+    if (is_local()) return;
+    connection_ = new client_connection(runtime_, endpoint_, options_);
+    connection_->connect();
+}
+
+client_core::~client_core() {
+    if (connection_) connection_->retire();
+}
+
+result<void> client_core::wait_ready(std::chrono::milliseconds timeout) {
+    if (!is_local()) return connection_->wait_ready(timeout);
+    const auto limit = std::chrono::steady_clock::now() + timeout;
+    while (!local_server()) {
+        if (std::chrono::steady_clock::now() >= limit)
+            return error(errc::unavailable, "nobody serves " + text_);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return {};
+}
+
+bool client_core::is_connected() {
+    return is_local() ? local_server() != nullptr : connection_->is_connected();
+}
+
+client_core::bounds client_core::bounds_of(const call_options* options) const {
+    bounds b;
+    auto timeout = options_.timeout;
+    if (options) {
+        if (options->timeout.count() >= 0) timeout = options->timeout;
+        b.cancel = options->cancel;
+        b.urgency = options->priority;
+    }
+    if (timeout.count() > 0) b.deadline = base::add_time(runtime_->time().now(), timeout);
+    if (const call_scope* outer = loop::thread_scope()) {
+        b.deadline = std::min(b.deadline, outer->deadline);
+        if (!b.cancel) b.cancel = outer->cancel;
+    }
+    return b;
+}
+
+void client_core::put_metadata(base::byte_buffer& to, std::string_view route, codec c) const {
+    wire::put_route(to, route);
+    if (c != options_.codec) wire::put_data_type(to, mime_type(c));
+}
+
+namespace {
+
+// What one call adds to its method's metadata. The remaining time rounds up, so that a server never
+// gives up before its caller.
+bytes_view with_bounds(bytes_view fixed, const client_core::bounds& b, base::time_point now,
+                       base::byte_buffer& room) {
+    if (b.deadline == base::never && b.urgency == priority::normal) return fixed;
+    room.append(fixed);
+    if (b.deadline != base::never) {
+        const auto ms = std::chrono::ceil<std::chrono::milliseconds>(b.deadline - now).count();
+        wire::put_deadline(room, static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 1, 0xffff'ffff)));
+    }
+    if (b.urgency != priority::normal) wire::put_priority(room, static_cast<std::uint8_t>(b.urgency));
+    return room.view();
+}
+
+}  // namespace
+
+result<void> client_core::call(bytes_view metadata, base::byte_buffer& payload, codec c,
+                               const shape* result_shape, void* result, const bounds& b,
+                               bool idempotent) {
+    // The payload is given away only if no repetition can need it.
+    const bool give_away = payload.size() > wire::output_queue::copy_limit &&
+                           !(idempotent && options_.retries != 0);
+
+    bool repeated = false;
+    for (unsigned attempt = 0;; ++attempt) {
+        base::byte_buffer room;
+        blocking_call call(result);
+        call.result_shape = result_shape;
+        call.wire_codec = c;
+        call.deadline = b.deadline;
+        call.cancellation = b.cancel;
+        outgoing_request request;
+        request.metadata = with_bounds(metadata, b, runtime_->time().now(), room);
+        request.data = payload.view();
+        if (give_away) request.owned = &payload;
+        connection_->call(call, request);
+        auto outcome = std::move(call).outcome();
+        if (outcome || give_away ||
+            !retry_after(outcome.error(), attempt, idempotent, repeated, call.was_open, b.deadline))
+            return outcome;
+    }
+}
+
+// Whether to call again, after having waited for as long as it takes.
+bool client_core::retry_after(const error& e, unsigned attempt, bool idempotent, bool& repeated,
+                              bool was_open, base::time_point deadline) const {
+    if (e.code() == errc::unavailable && !e.may_have_run() && was_open && !repeated)
+        return repeated = true;
+    const bool transient = e.code() == errc::unavailable || e.code() == errc::overloaded;
+    const bool allowed = options_.retries < 0 || attempt < static_cast<unsigned>(options_.retries);
+    if (!transient || !allowed || !idempotent || !runtime_->usable()) return false;
+    const auto longest = std::min<std::int64_t>(options_.backoff_last.count(),
+                                                options_.backoff_first.count() << std::min(attempt, 16U));
+    auto wait = std::chrono::milliseconds(
+        longest / 2 + static_cast<std::int64_t>(base::thread_random().below(longest / 2 + 1)));
+    if (e.retry_after()) wait = std::max(wait, *e.retry_after() + std::chrono::milliseconds(1));
+    if (deadline != base::never && runtime_->time().now() + wait >= deadline) return false;
+    loop::event_loop::before_blocking();
+    std::this_thread::sleep_for(wait);
+    return true;
+}
+
+void client_core::start(bytes_view metadata, base::byte_buffer& payload, codec c,
+                        const shape* result_shape, async_call& call, const bounds& b) {
+    base::byte_buffer room;
+    call.result_shape = result_shape;
+    call.wire_codec = c;
+    call.deadline = b.deadline;
+    call.cancellation = b.cancel;
+    outgoing_request request;
+    request.metadata = b.deadline == base::never && b.urgency == priority::normal
+                           ? metadata
+                           : with_bounds(metadata, b, runtime_->time().now(), room);
+    request.data = payload.view();
+    request.owned = &payload;
+    connection_->start(call, request);
+}
+
+result<bytes> client_core::call_encoded(std::string_view route, codec c, bytes_view arguments,
+                                        const call_options& options) {
+    const bounds b = bounds_of(&options);
+    if (is_local()) return call_encoded_here(route, c, arguments, b);
+    base::byte_buffer metadata;
+    put_metadata(metadata, route, c);
+    base::byte_buffer payload;
+    payload.append(arguments);
+    bytes answer;
+    TENON_TRY(call(metadata.view(), payload, c, nullptr, &answer, b, false));
+    return answer;
+}
+
+result<bytes> client_core::call_encoded_here(std::string_view route, codec c, bytes_view arguments,
+                                             const bounds& b) {
+    local_resolver once;
+    auto m = once.begin(*this, route, nullptr);
+    if (!m) return std::move(m).error();
+    local_request rq;
+    rq.wire_codec = (*m)->method->info().wire_codec.value_or(c);
+    rq.encoded = arguments;
+    rq.deadline = b.deadline;
+    rq.cancel = b.cancel;
+    bytes answer;
+    TENON_TRY(call_local(*this, **m, rq, {&answer, nullptr, false}));
+    return answer;
+}
+
+result<void> client_core::send(std::string_view route, codec c, bytes_view arguments) {
+    if (is_local()) {
+        auto answer = call_encoded_here(route, c, arguments, {});
+        if (!answer) return std::move(answer).error();
+        return {};
+    }
+    base::byte_buffer metadata;
+    put_metadata(metadata, route, c);
+    outgoing_request request;
+    request.metadata = metadata.view();
+    request.data = arguments;
+    return connection_->send(request);
+}
+
+}  // namespace rpc
+
+client::client(std::string_view endpoint, const client_options& options)
+    : core_(std::make_shared<rpc::client_core>(endpoint, options)) {}
+
+client connect(std::string_view endpoint, const client_options& options) {
+    return client(endpoint, options);
+}
+
+result<void> client::wait_ready(std::chrono::milliseconds timeout) {
+    return core_->wait_ready(timeout);
+}
+bool client::is_connected() const { return core_->is_connected(); }
+const std::string& client::endpoint() const noexcept { return core_->endpoint(); }
+
+result<value> client::try_call(std::string_view route, const value& arguments,
+                               const call_options& options) {
+    const codec c = core_->options().codec;
+    base::byte_buffer encoded;
+    TENON_TRY(coding::encode_value(c, arguments, encoded));
+    auto answer = core_->call_encoded(route, c, encoded.view(), options);
+    if (!answer) return std::move(answer).error();
+    return coding::decode_value(c, *answer);
+}
+
+result<bytes> client::try_call_encoded(std::string_view route, codec c, bytes_view arguments,
+                                       const call_options& options) {
+    return core_->call_encoded(route, c, arguments, options);
+}
+
+result<void> client::send(std::string_view route, const value& arguments) {
+    const codec c = core_->options().codec;
+    base::byte_buffer encoded;
+    TENON_TRY(coding::encode_value(c, arguments, encoded));
+    return core_->send(route, c, encoded.view());
+}
+
+std::vector<detail::binding> client::bind(const detail::contract_info& contract) const {
+    std::vector<detail::binding> methods;
+    for (const detail::method_info& m : contract.methods)
+        methods.emplace_back(std::make_shared<rpc::remote_method>(core_, contract, m));
+    return methods;
+}
+
+}  // namespace tenon::inline v0

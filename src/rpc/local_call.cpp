@@ -1,0 +1,272 @@
+#include "rpc/local_call.hpp"
+
+#include <mutex>
+
+#include "codec/codec.hpp"
+#include "rpc/client_core.hpp"
+#include "rpc/server_core.hpp"
+
+namespace tenon::inline v0::rpc {
+
+namespace {
+
+const peer_info this_process{"inproc", {}, false, -1, 0, 0};
+
+bool same_types(const detail::signature& a, const detail::signature& b) {
+    if (&a == &b) return true;
+    if (a.param_count != b.param_count || layout_hash(*a.result) != layout_hash(*b.result))
+        return false;
+    for (std::uint32_t i = 0; i < a.param_count; ++i)
+        if (layout_hash(*a.params[i]) != layout_hash(*b.params[i])) return false;
+    return true;
+}
+
+/// Passes a result of the method's type on. Throws failure.
+void store(const local_result& out, service_call& call, void* result) {
+    const detail::signature& s = call.method().signature();
+    if (out.typed) {
+        if (result && s.result_transfer.move) s.result_transfer.move(out.object, result);
+        return;
+    }
+    base::byte_buffer encoded;
+    coding::encode_object(call.wire_codec, *s.result, result, encoded).value();
+    if (out.decoded_as)
+        coding::decode_object(call.wire_codec, *out.decoded_as, out.object, encoded.view(), {}).value();
+    else
+        static_cast<bytes*>(out.object)->assign(encoded.view().begin(), encoded.view().end());
+}
+
+void fill(service_call& call, const local_request& rq, const server_core& server,
+          loop::event_loop& loop) {
+    static constexpr decode_options lenient{};
+    call.local = rq.typed;
+    call.wire_codec = rq.wire_codec;
+    call.data = rq.encoded;
+    call.decoding = rq.typed ? &lenient : &server.decoding();
+    call.deadline = rq.deadline;
+    call.scope = {&loop, rq.deadline, &call.cancel, nullptr};
+}
+
+/// Cancels the served call when the caller's cancellation says so. The call may be kept elsewhere
+/// and end at any time, so the pointer is guarded.
+class cancel_link final : public cancel_hook {
+public:
+    void set(service_call* call) noexcept {
+        const std::lock_guard lock(mutex_);
+        call_ = call;
+    }
+    void on_cancel() noexcept override {
+        service_call* call;
+        {
+            const std::lock_guard lock(mutex_);
+            call = call_;
+            if (call && call->is_kept()) call->add_ref();
+        }
+        if (!call) return;
+        call->cancel.cancel();
+        if (call->is_kept()) call->release();
+    }
+
+private:
+    base::mutex mutex_;
+    service_call* call_ = nullptr;
+};
+
+/// The path of a call whose caller waits; lies on the caller's stack, so the caller waits until a
+/// kept call has been released, not only answered.
+class waiting_path final : public reply_path {
+public:
+    waiting_path(const local_result& out, cancellation* cancel) : out_(out), cancel_(cancel) {}
+
+    result<void> run(service_call& call, base::time_point deadline) {
+        link_.set(&call);
+        if (cancel_ && !cancel_->add(link_)) return outgoing_call::given_up();
+        call.dispatch(!loop::event_loop::in_user_code());
+        if (kept_) wait(deadline);
+        if (cancel_) cancel_->remove(link_);
+        if (failed_) return *std::move(failed_);
+        return {};
+    }
+
+    void answer(service_call& call, void* result) override { store(out_, call, result); }
+    void fail(service_call&, const error& e) override { failed_ = e; }
+    void keep(service_call&, service_call& kept) override {
+        kept_ = true;
+        link_.set(&kept);
+    }
+    void release(service_call&) noexcept override {
+        link_.set(nullptr);
+        waiter_.set(blocking_call::done);
+    }
+
+private:
+    void wait(base::time_point deadline) {
+        loop::event_loop::before_blocking();
+        if (waiter_.wait(deadline) == blocking_call::done) return;
+        link_.on_cancel();
+        waiter_.wait(base::never);
+    }
+
+    const local_result& out_;
+    cancellation* const cancel_;
+    cancel_link link_;
+    std::optional<error> failed_;
+    bool kept_ = false;
+    blocking_call waiter_{nullptr};
+};
+
+/// An asynchronous call in process. Counted: the caller, each kept call and a queued delivery have a
+/// share.
+class flight final : public reply_path, public call_carrier, public loop::work {
+public:
+    flight(std::shared_ptr<detail::runtime_core> runtime, std::shared_ptr<server_core> server,
+           loop::event_loop& loop, const local_result& out, async_call& call)
+        : runtime_(std::move(runtime)), server_(std::move(server)), loop_(loop), out_(out), call_(&call) {}
+
+    static void* operator new(std::size_t size) { return detail::frame_allocate(size); }
+    static void operator delete(void* p, std::size_t size) noexcept {
+        detail::frame_free(p, size);
+    }
+
+    void start(service_call& served) {
+        async_call& call = *call_;
+        link_.set(&served);
+        call.fallback = &loop_;
+        call.begin();
+        if (!call.hook(*this)) {
+            call_ = nullptr;
+            call.failed = outgoing_call::given_up().set_may_have_run(false);
+            call.finish_now();
+            return unref();
+        }
+        starting_ = true;
+        served.dispatch(false);
+        bool now;
+        {
+            const std::lock_guard lock(mutex_);
+            starting_ = false;
+            now = answered_ && call.is_coroutine();
+            if (answered_ && !now) post();
+            if (now) call_ = nullptr;
+        }
+        if (now) {
+            call.unhook();
+            call.finish_now();
+        }
+        unref();
+    }
+
+    void answer(service_call& served, void* result) override {
+        const std::lock_guard lock(mutex_);
+        if (call_) store(out_, served, result);
+        finish();
+    }
+    void fail(service_call&, const error& e) override {
+        const std::lock_guard lock(mutex_);
+        if (call_) call_->failed = e;
+        finish();
+    }
+    void keep(service_call&, service_call& kept) override {
+        refs_.fetch_add(1, std::memory_order_relaxed);
+        link_.set(&kept);
+    }
+    void release(service_call&) noexcept override {
+        link_.set(nullptr);
+        unref();
+    }
+
+    // The caller's side.
+    void cancel(outgoing_call&) noexcept override { link_.on_cancel(); }
+    void abandon(async_call&) noexcept override {
+        {
+            const std::lock_guard lock(mutex_);
+            call_ = nullptr;
+        }
+        link_.on_cancel();
+    }
+
+    loop::turn run(loop::event_loop& loop) override {
+        async_call* call;
+        {
+            const std::lock_guard lock(mutex_);
+            call = std::exchange(call_, nullptr);
+        }
+        const loop::turn t = call ? call->deliver(loop) : loop::turn::done;
+        unref();
+        return t;
+    }
+
+private:
+    ~flight() { server_->end_call(); }
+
+    // Mutex held.
+    void finish() {
+        answered_ = true;
+        if (!starting_) post();
+    }
+    void post() {
+        if (!call_) return;
+        refs_.fetch_add(1, std::memory_order_relaxed);
+        if (!runtime_->post(loop_, *this)) refs_.fetch_sub(1, std::memory_order_relaxed);
+    }
+    void unref() noexcept {
+        // acq_rel: the last one sees what the others did.
+        if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    const std::shared_ptr<detail::runtime_core> runtime_;
+    const std::shared_ptr<server_core> server_;
+    loop::event_loop& loop_;
+    const local_result out_;
+    std::atomic<std::uint32_t> refs_{1};
+    cancel_link link_;
+    base::mutex mutex_;  // guards all below
+    async_call* call_;
+    bool starting_ = false;
+    bool answered_ = false;
+};
+
+}  // namespace
+
+result<const local_method*> local_resolver::begin(const client_core& client, std::string_view route,
+                                                  const detail::signature* types) {
+    if (const local_method* known = current_.load(std::memory_order_acquire))
+        if (known->server->begin_call()) return known;
+    const std::lock_guard lock(mutex_);
+    auto server = client.local_server();
+    if (!server || !server->begin_call())
+        return error(errc::unavailable, "nobody serves " + client.endpoint()).set_may_have_run(false);
+    method_entry* method = server->methods().find(route);
+    if (!method) {
+        error e = server->methods().missing(route);
+        server->end_call();
+        return e.set_may_have_run(false);
+    }
+    const bool same = types && same_types(*types, method->signature());
+    const local_method& found = all_.emplace_back(local_method{std::move(server), method, same});
+    current_.store(&found, std::memory_order_release);
+    return &found;
+}
+
+result<void> call_local(client_core& client, const local_method& m, const local_request& rq,
+                        const local_result& out) {
+    waiting_path path(out, rq.cancel);
+    service_call call(client.runtime(), *m.method, path, this_process);
+    fill(call, rq, *m.server, client.runtime().loop(0));
+    call.caller_waits = true;
+    auto outcome = path.run(call, rq.deadline);
+    m.server->end_call();
+    return outcome;
+}
+
+void start_local(client_core& client, const local_method& m, const local_request& rq,
+                 const local_result& out, async_call& call) {
+    loop::event_loop& loop = client.runtime().loop(0);
+    auto* f = new flight(client.shared_runtime(), m.server, loop, out, call);
+    call.cancellation = rq.cancel;
+    service_call served(client.runtime(), *m.method, *f, this_process);
+    fill(served, rq, *m.server, loop);
+    f->start(served);
+}
+
+}  // namespace tenon::inline v0::rpc

@@ -1,0 +1,65 @@
+#pragma once
+// Calls to a server in the same process: typed objects are handed over, nothing is encoded unless
+// the two sides were compiled with different types.
+//
+// Quick handlers run on the caller's thread. In process a deadline is a request to stop, because
+// the handler may look at what lies on the caller's stack: the call returns when the handler does.
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "base/mutex.hpp"
+#include "rpc/outgoing_call.hpp"
+#include "rpc/service_call.hpp"
+
+namespace tenon::inline v0::rpc {
+
+class client_core;
+class server_core;
+
+/// What an in-process call is made of. The views are read before the call function returns.
+struct local_request {
+    const detail::call_arguments* typed = nullptr;  // either these, if the types are the same …
+    codec wire_codec = codec::msgpack;              // … or encoded ones
+    bytes_view encoded;
+    base::time_point deadline = base::never;
+    cancellation* cancel = nullptr;
+};
+
+/// Where the result goes: an object of the method's own type (`shape` null, `typed`), of another
+/// type that is decoded (`shape`), or the encoded bytes (neither).
+struct local_result {
+    void* object = nullptr;
+    const shape* decoded_as = nullptr;
+    bool typed = false;
+};
+
+/// A running in-process server and one of its methods.
+struct local_method {
+    std::shared_ptr<server_core> server;
+    method_entry* method = nullptr;
+    bool same_types = false;
+};
+
+/// Finds a method by route and remembers it as long as its server runs. Thread-safe.
+class local_resolver {
+public:
+    /// The method, with server_core::begin_call() done. `types` null: never the same types.
+    result<const local_method*> begin(const client_core& client, std::string_view route,
+                                      const detail::signature* types);
+
+private:
+    std::atomic<const local_method*> current_{nullptr};
+    base::mutex mutex_;  // guards all_
+    std::deque<local_method> all_;  // grows by one per server restart; never shrinks, see current_
+};
+
+/// Both end the call that begin() began.
+result<void> call_local(client_core& client, const local_method& method, const local_request& rq,
+                        const local_result& out);
+void start_local(client_core& client, const local_method& method, const local_request& rq,
+                 const local_result& out, async_call& call);
+
+}  // namespace tenon::inline v0::rpc
