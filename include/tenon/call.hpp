@@ -118,7 +118,7 @@ private:
 
 template <class... Errors>
 [[noreturn]] void throw_failure(error e) {
-    auto as = [&]<class E>(std::type_identity<E>) {
+    [[maybe_unused]] const auto as = [&]<class E>(std::type_identity<E>) {
         if (e.name() != shape_of<E>().name) return;
         if (auto data = e.details_as<E>()) throw failure_of<E>(e, *std::move(data));
     };

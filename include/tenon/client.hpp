@@ -82,7 +82,8 @@ public:
         tenon_interface(v);
     }
 
-    tenon::client& client() noexcept { return client_; }
+    /// For calls by name on the same connection.
+    tenon::client& handle() noexcept { return client_; }
     result<void> wait_ready(std::chrono::milliseconds timeout) {
         return client_.wait_ready(timeout);
     }

@@ -53,8 +53,8 @@ struct contract_info {
     std::string doc;
     std::vector<method_info> methods;
 
-    method_info& add(std::string_view name, std::string_view params, const signature&);
-    void check() const;  // names, parameter counts; throws failure(invalid)
+    TENON_API method_info& add(std::string_view name, std::string_view params, const signature&);
+    TENON_API void check() const;  // names, parameter counts; throws failure(invalid)
 };
 
 }  // namespace detail
@@ -227,6 +227,9 @@ const contract_info& contract_of() {
                          const std::shared_ptr<Implementation>& tenon_object) {               \
         TENON_FOR_EACH(TENON_IMPLEMENT_MEMBER, Contract, __VA_ARGS__);                        \
     }
+
+#define TENON_STRINGIZE(...) TENON_STRINGIZE_(__VA_ARGS__)
+#define TENON_STRINGIZE_(...) #__VA_ARGS__
 
 #define TENON_INTERFACE_MEMBER(Contract, entry)                        \
     tenon_visitor.member(tenon_visitor.object.TENON_HEAD(entry),       \

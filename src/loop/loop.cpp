@@ -68,6 +68,11 @@ result<void> event_loop::want_write(pollable& p) {
     return {};
 }
 
+void event_loop::mute(pollable& p) noexcept {
+    if (p.fd_ >= 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, p.fd_, nullptr);
+    p.fd_ = -1;
+}
+
 void event_loop::remove(pollable& p) noexcept {
     // Results of epoll_wait are moved to the ready list before anything else runs, so after this
     // nothing refers to the object any more.

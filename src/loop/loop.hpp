@@ -156,6 +156,9 @@ public:
     /// the time because a Unix socket reports room whenever its peer has read something, which
     /// would wake the loop a second time for every reply.
     result<void> want_write(pollable& p);
+    /// Any thread that alone uses p's descriptor: stops watching without touching the loop's lists;
+    /// on_ready() may still be called for what was ready before.
+    void mute(pollable& p) noexcept;
     /// Stops watching and forgets what was ready, also by make_ready(). Nothing if there is none.
     void remove(pollable& p) noexcept;
     /// Calls on_ready() with `flags` in the next round. Needs no watch(), but remove().

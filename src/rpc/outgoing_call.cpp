@@ -22,7 +22,7 @@ void outgoing_call::decode(bytes_view data, const decode_options& options) {
 error outgoing_call::expired() { return error(errc::deadline, "no answer in time"); }
 error outgoing_call::given_up() { return error(errc::cancelled, "given up by the caller"); }
 
-bool outgoing_call::hook(call_canceller& to) noexcept {
+bool outgoing_call::hook(call_carrier& to) noexcept {
     owner = &to;
     return !cancellation || cancellation->add(*this);
 }

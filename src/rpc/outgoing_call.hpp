@@ -83,7 +83,7 @@ public:
     /// Sleeps until set() or `until`; gives the state.
     state wait(base::time_point until) noexcept;
 
-    result<void> outcome() && {
+    tenon::result<void> outcome() && {
         if (error_) return *std::move(error_);
         return {};
     }
@@ -94,7 +94,7 @@ private:
 };
 
 /// The library's part of a call_state.
-class async_call final : public outgoing_call, public loop::work {
+class async_call final : public outgoing_call {
 public:
     async_call(detail::call_state& face, void* result, bool coroutine) noexcept
         : outgoing_call(false, result, face.failed), face_(face), is_coroutine_(coroutine) {}
@@ -122,9 +122,6 @@ public:
     void finish_now() noexcept;
     /// Owner of `loop`, outside user code: tells the caller. The object may be gone afterwards.
     loop::turn deliver(loop::event_loop& loop) noexcept;
-    /// Posted by in-process services.
-    loop::turn run(loop::event_loop& loop) override { return deliver(loop); }
-
     bool suspend(std::coroutine_handle<> h, const call_scope* scope) noexcept;
     void abandon() noexcept;
 
