@@ -256,6 +256,7 @@ loop::turn client_connection::on_ready(loop::event_loop&, loop::ready_flags flag
         broken = broken_;
     }
     bool any = false;
+    short_read_ = false;  // of another reader, or before this edge
     loop::turn t = loop::turn::done;
     if (!connected && broken) {
         close(lost_error());

@@ -110,6 +110,7 @@ loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flag
 
 loop::turn server_connection::serve(bool& did_something) {
     unsigned budget = frames_per_turn;
+    short_read_ = false;  // of before this edge
     for (;;) {
         while (!ending_) {
             std::string_view refused;

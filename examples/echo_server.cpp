@@ -1,0 +1,90 @@
+// Serves {example, echo}:  echo_server --listen ENDPOINT [--listen ENDPOINT …] [--insecure]
+//                                      [--allow-uid N …]
+// Prints one line per endpoint once it accepts connections.
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "echo.hpp"
+#include "tenon/server.hpp"
+#include "tenon/task.hpp"
+
+namespace {
+
+std::string to_upper(std::string text) {
+    for (char& c : text)
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    return text;
+}
+
+tenon::result<void> fail(const std::string& code, std::string message) {
+    if (const auto known = tenon::errc_from_string(code))
+        return tenon::error(*known, std::move(message));
+    tenon::error own(tenon::errc::failed, std::move(message));
+    return own.set_name(code);
+}
+
+tenon::task<int> nap(int ms) {
+    co_await tenon::sleep_for(std::chrono::milliseconds(ms));
+    co_return ms;
+}
+
+void implement(example::echo& e) {
+    e.echo = [](tenon::bytes_view data) { return tenon::bytes(data.begin(), data.end()); };
+    e.plus = [](std::int64_t a, std::int64_t b) {
+        return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) +
+                                         static_cast<std::uint64_t>(b));
+    };
+    e.upper = to_upper;
+    e.greet = [](example::person who) {
+        std::string text = "Hello, " + who.name + "!";
+        return example::greeting{std::move(text), std::move(who)};
+    };
+    e.fail = fail;
+    e.sleep = [](int ms) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+        return ms;
+    };
+    e.nap = nap;
+}
+
+int usage() {
+    std::fputs("usage: echo_server --listen ENDPOINT [--listen ENDPOINT …] [--insecure] "
+               "[--allow-uid N …]\n",
+               stderr);
+    return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+    tenon::server_options options;
+    std::vector<std::string> endpoints;
+    for (int i = 1; i < argc; ++i) {
+        const bool has_value = i + 1 < argc;
+        if (!std::strcmp(argv[i], "--listen") && has_value) endpoints.push_back(argv[++i]);
+        else if (!std::strcmp(argv[i], "--insecure")) options.insecure = true;
+        else if (!std::strcmp(argv[i], "--allow-uid") && has_value)
+            options.allow_uids.push_back(static_cast<std::uint32_t>(std::atol(argv[++i])));
+        else return usage();
+    }
+    if (endpoints.empty()) return usage();
+
+    tenon::server server(options);
+    implement(server.publish<example::echo>());
+    for (const std::string& e : endpoints) server.listen(e);
+    server.on_started([](const std::vector<std::string>& at) {
+        for (const std::string& e : at) std::printf("listening on %s\n", e.c_str());
+        std::fflush(stdout);
+    });
+    server.run();
+    return 0;
+} catch (const tenon::failure& f) {
+    std::fprintf(stderr, "echo_server: %s\n", f.what());
+    return 1;
+}
