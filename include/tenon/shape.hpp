@@ -9,177 +9,185 @@
 // std::tuple, std::pair, system_clock time points, durations, tenon::value, and structs and enums
 // described with tenon/struct.hpp. Docs: docs/guide/types.md.
 
-#include <cstddef>
-#include <cstdint>
-#include <string_view>
+#include <array>
+#include <memory>
+#include <string>
 #include <type_traits>
+#include <utility>
+#include <variant>
 
-#include "tenon/bytes.hpp"
 #include "tenon/export.hpp"
+#include "tenon/shape_ops.hpp"
+#include "tenon/shape_table.hpp"
+
+namespace tenon::inline v0::detail {
+
+// What TENON_STRUCT and TENON_ENUM leave behind; turned into tables below, once the type is used.
+struct field {
+    const char* name;
+    std::size_t offset;
+    bool may_be_missing;
+};
+template <class... M>
+struct struct_description {
+    const char* name;
+    std::array<field, sizeof...(M)> fields;
+};
+template <std::size_t N>
+struct enum_description {
+    const char* name;
+    std::array<enumerator, N> enumerators;
+};
+
+consteval std::uint32_t length_of(const char* s) {
+    return static_cast<std::uint32_t>(std::char_traits<char>::length(s));
+}
+consteval const char* without_namespace(const char* name) {
+    const char* start = name;
+    for (const char* p = name; *p != 0; ++p)
+        if (*p == ':') start = p + 1;
+    return start;
+}
+
+template <class... M>
+consteval std::array<member, sizeof...(M)> make_members(const struct_description<M...>& d) {
+    std::array<member, sizeof...(M)> members{member{nullptr, 0, 0, &shape_v<M>, is_optional<M>}...};
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        members[i].name = d.fields[i].name;
+        members[i].name_size = length_of(d.fields[i].name);
+        members[i].offset = static_cast<std::uint32_t>(d.fields[i].offset);
+        members[i].may_be_missing |= d.fields[i].may_be_missing;
+    }
+    return members;
+}
+
+template <class T>
+struct struct_table {
+    static constexpr auto description = tenon_describe(static_cast<T*>(nullptr));
+    static constexpr auto members = make_members(description);
+    static constexpr struct_ops ops{members.data(), members.size()};
+    static_assert(members.size() <= 256, "TENON_STRUCT takes at most 256 members");
+};
+template <class T>
+struct enum_table {
+    static constexpr auto description = tenon_describe(static_cast<T*>(nullptr));
+    static constexpr enum_ops ops{description.enumerators.data(), description.enumerators.size(),
+                                  number_kind<std::underlying_type_t<T>>()};
+};
+
+consteval const char* name_of(kind k) {
+    constexpr const char* names[] = {
+        "nothing", "boolean",     "int8",     "int16",    "int32",     "int64",  "uint8",
+        "uint16",  "uint32",      "uint64",   "float32",  "float64",   "string", "string",
+        "bytes",   "bytes",       "optional", "array",    "array",     "map",    "variant",
+        "tuple",   "enumeration", "time",     "duration", "structure", "value"};
+    return names[static_cast<std::size_t>(k)];
+}
+
+template <class T>
+inline constexpr sequence_ops array_ops_v = make_array_ops<T>();
+template <class T>
+inline constexpr sequence_ops vector_ops_v = make_vector_ops<T>();
+template <class T>
+inline constexpr bytes_ops bytes_ops_v = make_bytes_ops<T>();
+template <class T>
+inline constexpr optional_ops optional_ops_v = make_optional_ops<T>();
+template <class T>
+inline constexpr map_ops map_ops_v = make_map_ops<T>();
+template <class T>
+inline constexpr time_ops time_ops_v = make_time_ops<T>();
+
+template <class T>
+consteval void set_container(shape& s) {
+    if constexpr (is_vector<T> || is_std_array<T>) {
+        if constexpr (is_byte<typename T::value_type>) {
+            s.kind = kind::bytes;
+            s.bytes = &bytes_ops_v<T>;
+        } else if constexpr (is_vector<T>) {
+            s.kind = kind::vector;
+            s.sequence = &vector_ops_v<T>;
+        } else {
+            s.kind = kind::array;
+            s.sequence = &array_ops_v<T>;
+        }
+    } else if constexpr (std::is_array_v<T>) {
+        s.kind = kind::array;
+        s.sequence = &array_ops_v<T>;
+    } else if constexpr (map_like<T>) {
+        s.kind = kind::map;
+        s.map = &map_ops_v<T>;
+    } else if constexpr (is_variant<T>) {
+        s.kind = kind::variant;
+        s.variant = &variant_table<T>::ops;
+    } else if constexpr (is_tuple<T>) {
+        s.kind = kind::tuple;
+        s.tuple = &tuple_table<T>::ops;
+    } else if constexpr (is_duration<T> || is_time_point<T>) {
+        s.kind = is_duration<T> ? kind::duration : kind::time_point;
+        s.time = &time_ops_v<T>;
+    } else {
+        static_assert(sizeof(T) == 0,
+                      "tenon does not know this type: describe it with "
+                      "TENON_STRUCT(type, members...) or TENON_ENUM(type, "
+                      "enumerators...) in its own namespace, see docs/guide/types.md");
+    }
+}
+
+template <class T>
+consteval void set_lifetime(shape& s) {
+    if constexpr (!std::is_void_v<T>) {
+        s.size = sizeof(T);
+        s.align = alignof(T);
+        if constexpr (std::is_default_constructible_v<T>)
+            s.construct = [](void* at) { ::new (at) T(); };
+        s.destroy = [](void* o) { std::destroy_at(static_cast<T*>(o)); };
+        if constexpr (std::is_move_constructible_v<T>)
+            s.move = [](void* at, void* from) { ::new (at) T(std::move(as<T>(from))); };
+    }
+}
+
+template <class T>
+consteval shape make_shape() {
+    shape s{};
+    s.none = nullptr;
+    set_lifetime<T>(s);
+    s.align = s.align == 0 ? 1 : s.align;
+    if constexpr (std::is_void_v<T> || std::is_same_v<T, std::monostate>) {
+        s.kind = kind::nothing;
+    } else if constexpr (described<T> && std::is_enum_v<T>) {
+        s.kind = kind::enumeration;
+        s.name = without_namespace(enum_table<T>::description.name);
+        s.enumeration = &enum_table<T>::ops;
+    } else if constexpr (described<T>) {
+        s.kind = kind::structure;
+        s.name = without_namespace(struct_table<T>::description.name);
+        s.structure = &struct_table<T>::ops;
+    } else if constexpr (std::is_same_v<T, std::byte>) {
+        s.kind = kind::uint8;
+    } else if constexpr ((std::is_integral_v<T> && !is_character<T>) || std::is_same_v<T, float> ||
+                         std::is_same_v<T, double>) {
+        s.kind = number_kind<T>();
+    } else if constexpr (std::is_same_v<T, std::string>) {
+        s.kind = kind::string;
+    } else if constexpr (std::is_same_v<T, std::string_view>) {
+        s.kind = kind::string_view;
+    } else if constexpr (std::is_same_v<T, tenon::bytes_view>) {
+        s.kind = kind::bytes_view;
+    } else if constexpr (std::is_same_v<T, value>) {
+        s.kind = kind::dynamic;
+    } else if constexpr (is_optional<T>) {
+        s.kind = kind::optional;
+        s.optional = &optional_ops_v<T>;
+    } else {
+        set_container<T>(s);
+    }
+    if (s.name == nullptr) s.name = name_of(s.kind);
+    return s;
+}
+
+}  // namespace tenon::inline v0::detail
 
 namespace tenon::inline v0 {
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"  // GCC takes scoped enumerators for declarations
-enum class kind : std::uint8_t {
-    nothing,      ///< void, std::monostate
-    boolean,
-    int8, int16, int32, int64,
-    uint8, uint16, uint32, uint64,
-    float32, float64,
-    string, string_view,
-    bytes,        ///< owned bytes of any or of fixed length
-    bytes_view,
-    optional,
-    array,        ///< fixed length, elements side by side
-    vector,
-    map,
-    variant,
-    tuple,
-    enumeration,
-    time_point,   ///< system_clock, any unit
-    duration,
-    structure,
-    dynamic,      ///< tenon::value
-};
-#pragma GCC diagnostic pop
-
-struct shape;
-class value;
-
-/// Kind array and vector. `count` is the fixed length of an array, 0 for a vector.
-/// A vector has either `data` and `append` or, if it is a vector<bool>, `get_bool` and `append_bool`.
-struct sequence_ops {
-    const shape* element;
-    std::size_t count;
-    std::size_t (*size)(const void* sequence);
-    const void* (*data)(const void* sequence);
-    void (*clear)(void* sequence);
-    void (*reserve)(void* sequence, std::size_t n);
-    void* (*append)(void* sequence);  ///< a new, default element at the end
-    bool (*get_bool)(const void* sequence, std::size_t i);
-    void (*append_bool)(void* sequence, bool b);
-};
-
-struct bytes_ops {
-    bytes_view (*view)(const void* object);
-    /// Where to write `n` bytes; null if the length is fixed and another.
-    std::byte* (*resize)(void* object, std::size_t n);
-};
-
-struct optional_ops {
-    const shape* element;
-    const void* (*get)(const void* object);  ///< null if empty
-    void* (*emplace)(void* object);
-    void (*reset)(void* object);
-};
-
-/// A map key on its way in: `text` for string keys, `number` (two's complement) otherwise.
-struct map_key {
-    std::string_view text;
-    std::uint64_t number;
-};
-
-struct map_ops {
-    const shape* key;
-    const shape* mapped;
-    std::size_t entry_size;
-    std::size_t (*size)(const void* map);
-    void (*clear)(void* map);
-    /// Calls `visit` for each entry until it returns false; returns what it returned last.
-    bool (*for_each)(const void* map, void* context,
-                     bool (*visit)(void* context, const void* key, const void* mapped));
-    /// The mapped object of the key; `fresh` tells whether it was not there before.
-    void* (*insert)(void* map, const map_key& key, bool& fresh);
-};
-
-struct alternative {
-    const shape* type;
-    void* (*emplace)(void* variant);
-    const void* (*get)(const void* variant);
-};
-
-/// `tagged`: two alternatives may look alike on the wire, so each travels as {name: value};
-/// otherwise as it is.
-struct variant_ops {
-    const alternative* alternatives;
-    std::size_t count;
-    bool tagged;
-    std::size_t (*index)(const void* variant);  ///< >= count if valueless
-};
-
-struct tuple_element {
-    const shape* type;
-    void* (*get)(void* tuple);
-};
-
-struct tuple_ops {
-    const tuple_element* elements;
-    std::size_t count;
-};
-
-struct enumerator {
-    const char* name;
-    std::uint32_t name_size;
-    std::int64_t number;
-};
-
-struct enum_ops {
-    const enumerator* enumerators;
-    std::size_t count;
-    kind underlying;
-};
-
-struct time_ops {
-    /// Whole seconds (since 1970 for a time point) rounded down, and nanoseconds 0 … 999999999.
-    /// False if not representable.
-    bool (*get)(const void* object, std::int64_t& seconds, std::uint32_t& nanoseconds);
-    /// Rounds down to the type's unit. False if out of its range.
-    bool (*set)(void* object, std::int64_t seconds, std::uint32_t nanoseconds);
-};
-
-struct member {
-    const char* name;
-    std::uint32_t name_size;
-    std::uint32_t offset;
-    const shape* type;
-    bool may_be_missing;  ///< on decoding; the object then keeps what it has
-};
-
-struct struct_ops {
-    const member* members;
-    std::size_t count;
-};
-
-struct shape {
-    tenon::kind kind;
-    std::uint32_t size;   ///< sizeof; 0 for void
-    std::uint32_t align;
-    const char* name;     ///< as described, without namespace; "int32", "string", … otherwise
-    union {
-        const void* none;
-        const sequence_ops* sequence;   // array, vector
-        const bytes_ops* bytes;         // bytes
-        const optional_ops* optional;
-        const map_ops* map;
-        const variant_ops* variant;
-        const tuple_ops* tuple;
-        const enum_ops* enumeration;
-        const time_ops* time;           // time_point, duration
-        const struct_ops* structure;
-    };
-    void (*construct)(void* at);             ///< value-initialises; null if T has no default
-    void (*destroy)(void* object);
-    void (*move)(void* at, void* from);      ///< constructs at `at`; `from` stays to be destroyed
-};
-
-namespace detail {
-template <class T>
-consteval shape make_shape();
-
-template <class T>
-inline constexpr shape shape_v = make_shape<T>();
-}  // namespace detail
 
 /// The shape of T; T may be void and cv-qualified.
 template <class T>
@@ -192,5 +200,3 @@ constexpr const shape& shape_of() noexcept {
 TENON_API std::uint64_t layout_hash(const shape& s);
 
 }  // namespace tenon::inline v0
-
-#include "tenon/make_shape.hpp"

@@ -34,7 +34,16 @@ public:
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"  // GCC takes scoped enumerators for declarations
     enum class type : std::uint8_t {
-        nil, boolean, int64, uint64, float64, string, bytes, array, map, tagged
+        nil,
+        boolean,
+        int64,
+        uint64,
+        float64,
+        string,
+        bytes,
+        array,
+        map,
+        tagged
     };
 #pragma GCC diagnostic pop
     using array = std::vector<value>;
@@ -45,11 +54,14 @@ public:
     value() noexcept : number_(0), type_(type::nil) {}
     value(std::nullptr_t) noexcept : value() {}
     template <std::same_as<bool> T>  // no pointers
-    value(T b) noexcept : number_(0), type_(type::boolean) { boolean_ = b; }
+    value(T b) noexcept : number_(0), type_(type::boolean) {
+        boolean_ = b;
+    }
     /// Type uint64 only beyond the range of int64, so that equal numbers are equal values.
     template <std::integral T>
         requires(!std::same_as<T, bool> && !std::same_as<T, char>)
-    value(T n) noexcept
+    value(T n)
+    noexcept
         : number_(static_cast<std::uint64_t>(n)),
           type_(n > 0 && number_ > INT64_MAX ? type::uint64 : type::int64) {}
     template <std::floating_point T>

@@ -69,8 +69,11 @@ class argument_reader {
 public:
     argument_reader(parameters ps, std::span<void* const> objects, bytes_view in,
                     const decode_options& options, base::byte_buffer* arena)
-        : parameters_(ps), objects_(objects), seen_(ps.size()),
-          r_(in, trouble_, options.max_depth), decoder_(r_, trouble_, options, arena) {}
+        : parameters_(ps),
+          objects_(objects),
+          seen_(ps.size()),
+          r_(in, trouble_, options.max_depth),
+          decoder_(r_, trouble_, options, arena) {}
 
     result<void> run() {
         if (read() && r_.finish() && fill_missing()) return {};
@@ -143,8 +146,7 @@ private:
         for (std::size_t i = 0; i < parameters_.size(); ++i) {
             const parameter& p = parameters_[i];
             if (seen_.test(i)) continue;
-            if (!may_be_missing(p))
-                return trouble_.invalid("missing argument " + quoted(p.name));
+            if (!may_be_missing(p)) return trouble_.invalid("missing argument " + quoted(p.name));
             if (p.default_value == nullptr) continue;
             value_reader r(*p.default_value, trouble_);
             const decode_options options;
@@ -182,23 +184,24 @@ result<void> encode_arguments(codec c, parameters ps, std::span<const void* cons
         return error(errc::invalid,
                      "too many arguments: expected at most " + std::to_string(ps.size()));
     switch (c) {
-    case codec::json: return write_arguments<json_writer>(ps, arguments, out);
-    case codec::msgpack: return write_arguments<msgpack_writer>(ps, arguments, out);
-    case codec::raw: break;
+        case codec::json: return write_arguments<json_writer>(ps, arguments, out);
+        case codec::msgpack: return write_arguments<msgpack_writer>(ps, arguments, out);
+        case codec::raw: break;
     }
     if (arguments.empty()) return {};
-    if (ps.size() == 1 && carries_raw(*ps[0].type)) return encode_raw(*ps[0].type, arguments[0], out);
+    if (ps.size() == 1 && carries_raw(*ps[0].type))
+        return encode_raw(*ps[0].type, arguments[0], out);
     return error(errc::unsupported, "raw carries one argument of bytes or a string only");
 }
 
 result<void> decode_arguments(codec c, parameters ps, std::span<void* const> objects, bytes_view in,
                               const decode_options& options, base::byte_buffer* arena) {
     switch (c) {
-    case codec::json:
-        return argument_reader<json_reader>(ps, objects, in, options, arena).run();
-    case codec::msgpack:
-        return argument_reader<msgpack_reader>(ps, objects, in, options, arena).run();
-    case codec::raw: break;
+        case codec::json:
+            return argument_reader<json_reader>(ps, objects, in, options, arena).run();
+        case codec::msgpack:
+            return argument_reader<msgpack_reader>(ps, objects, in, options, arena).run();
+        case codec::raw: break;
     }
     return decode_raw_arguments(ps, objects, in);
 }

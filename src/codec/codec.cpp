@@ -86,9 +86,9 @@ result<void> read(const shape& s, void* o, bytes_view in, const decode_options& 
 
 result<void> encode_object(codec c, const shape& s, const void* o, base::byte_buffer& out) {
     switch (c) {
-    case codec::raw: return encode_raw(s, o, out);
-    case codec::json: return write<json_writer>(s, o, out);
-    case codec::msgpack: return write<msgpack_writer>(s, o, out);
+        case codec::raw: return encode_raw(s, o, out);
+        case codec::json: return write<json_writer>(s, o, out);
+        case codec::msgpack: return write<msgpack_writer>(s, o, out);
     }
     return error(errc::unsupported, "unknown codec");
 }
@@ -97,9 +97,9 @@ result<void> decode_object(codec c, const shape& s, void* o, bytes_view in,
                            const decode_options& options, base::byte_buffer* arena) {
     if (in.empty() && s.kind == kind::nothing) return {};
     switch (c) {
-    case codec::raw: return decode_raw(s, o, in);
-    case codec::json: return read<json_reader>(s, o, in, options, arena);
-    case codec::msgpack: return read<msgpack_reader>(s, o, in, options, arena);
+        case codec::raw: return decode_raw(s, o, in);
+        case codec::json: return read<json_reader>(s, o, in, options, arena);
+        case codec::msgpack: return read<msgpack_reader>(s, o, in, options, arena);
     }
     return error(errc::unsupported, "unknown codec");
 }

@@ -24,7 +24,7 @@ result<void> decode_object(codec c, const shape& s, void* object, bytes_view in,
 struct parameter {
     const char* name;
     const shape* type;
-    bool optional = false;                      ///< may be missing; the object stays as it is
+    bool optional = false;                        ///< may be missing; the object stays as it is
     const tenon::value* default_value = nullptr;  ///< what a missing one becomes; may be null
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/buffer.hpp"
+#include "codec/decoding.hpp"
 #include "codec/objects.hpp"
 #include "codec/token.hpp"
 #include "codec/value_map.hpp"
@@ -18,38 +19,46 @@ public:
 
     decoder(Reader& r, coding::trouble& trouble, const decode_options& options,
             base::byte_buffer* arena)
-        : r_(r), trouble_(trouble), options_(options), memory_left_(options.max_memory),
+        : r_(r),
+          trouble_(trouble),
+          options_(options),
+          memory_left_(options.max_memory),
           arena_(arena) {}
 
     bool read(const shape& s, void* o) {
         switch (s.kind) {
-        case kind::int8: case kind::int16: case kind::int32: case kind::int64:
-        case kind::uint8: case kind::uint16: case kind::uint32: case kind::uint64:
-            return read_integer(s, o);
-        case kind::nothing: return expect(token::nil) && r_.nil();
-        case kind::boolean: return read_boolean(o);
-        case kind::float32:
-        case kind::float64: return read_real(s, o);
-        case kind::string: {
-            std::string_view text;
-            if (!read_text(text)) return false;
-            static_cast<std::string*>(o)->assign(text);
-            return true;
-        }
-        case kind::string_view: return read_view(*static_cast<std::string_view*>(o));
-        case kind::bytes: return read_bytes(*s.bytes, o);
-        case kind::bytes_view: return read_bytes_view(*static_cast<bytes_view*>(o));
-        case kind::optional: return read_optional(*s.optional, o);
-        case kind::array: return read_array(*s.sequence, o);
-        case kind::vector: return read_vector(*s.sequence, o);
-        case kind::map: return read_map(*s.map, o);
-        case kind::variant: return read_variant(*s.variant, o);
-        case kind::tuple: return read_tuple(*s.tuple, o);
-        case kind::enumeration: return read_enum(*s.enumeration, o);
-        case kind::time_point: return read_time(*s.time, o);
-        case kind::duration: return read_duration(*s.time, o);
-        case kind::structure: return read_struct(*s.structure, o);
-        case kind::dynamic: return read(*static_cast<value*>(o));
+            case kind::int8:
+            case kind::int16:
+            case kind::int32:
+            case kind::int64:
+            case kind::uint8:
+            case kind::uint16:
+            case kind::uint32:
+            case kind::uint64: return read_integer(s, o);
+            case kind::nothing: return expect(token::nil) && r_.nil();
+            case kind::boolean: return read_boolean(o);
+            case kind::float32:
+            case kind::float64: return read_real(s, o);
+            case kind::string: {
+                std::string_view text;
+                if (!read_text(text)) return false;
+                static_cast<std::string*>(o)->assign(text);
+                return true;
+            }
+            case kind::string_view: return read_view(*static_cast<std::string_view*>(o));
+            case kind::bytes: return read_bytes(*s.bytes, o);
+            case kind::bytes_view: return read_bytes_view(*static_cast<bytes_view*>(o));
+            case kind::optional: return read_optional(*s.optional, o);
+            case kind::array: return read_array(*s.sequence, o);
+            case kind::vector: return read_vector(*s.sequence, o);
+            case kind::map: return read_map(*s.map, o);
+            case kind::variant: return read_variant(*s.variant, o);
+            case kind::tuple: return read_tuple(*s.tuple, o);
+            case kind::enumeration: return read_enum(*s.enumeration, o);
+            case kind::time_point: return read_time(*s.time, o);
+            case kind::duration: return read_duration(*s.time, o);
+            case kind::structure: return read_struct(*s.structure, o);
+            case kind::dynamic: return read(*static_cast<value*>(o));
         }
         return false;
     }
@@ -125,4 +134,5 @@ private:
 
 }  // namespace tenon::inline v0::coding
 
-#include "codec/decoder_impl.hpp"
+#include "codec/decoder_nested.hpp"
+#include "codec/decoder_simple.hpp"

@@ -15,32 +15,32 @@ public:
 
     bool write(const shape& s, const void* o) {
         switch (s.kind) {
-        case kind::nothing: return w_.nil();
-        case kind::boolean: return w_.boolean(load<bool>(o));
-        case kind::int8: return w_.int64(load<std::int8_t>(o));
-        case kind::int16: return w_.int64(load<std::int16_t>(o));
-        case kind::int32: return w_.int64(load<std::int32_t>(o));
-        case kind::int64: return w_.int64(load<std::int64_t>(o));
-        case kind::uint8: return w_.uint64(load<std::uint8_t>(o));
-        case kind::uint16: return w_.uint64(load<std::uint16_t>(o));
-        case kind::uint32: return w_.uint64(load<std::uint32_t>(o));
-        case kind::uint64: return w_.uint64(load<std::uint64_t>(o));
-        case kind::float32: return w_.float32(load<float>(o));
-        case kind::float64: return w_.float64(load<double>(o));
-        case kind::string: return w_.string(*static_cast<const std::string*>(o));
-        case kind::string_view: return w_.string(*static_cast<const std::string_view*>(o));
-        case kind::bytes: return w_.bytes(s.bytes->view(o));
-        case kind::bytes_view: return w_.bytes(*static_cast<const bytes_view*>(o));
-        case kind::enumeration: return write_enum(*s.enumeration, o);
-        case kind::time_point: return write_time(*s.time, o);
-        case kind::duration: return write_duration(*s.time, o);
-        case kind::optional: {
-            const void* element = s.optional->get(o);
-            return element == nullptr ? w_.nil() : write(*s.optional->element, element);
+            case kind::nothing: return w_.nil();
+            case kind::boolean: return w_.boolean(load<bool>(o));
+            case kind::int8: return w_.int64(load<std::int8_t>(o));
+            case kind::int16: return w_.int64(load<std::int16_t>(o));
+            case kind::int32: return w_.int64(load<std::int32_t>(o));
+            case kind::int64: return w_.int64(load<std::int64_t>(o));
+            case kind::uint8: return w_.uint64(load<std::uint8_t>(o));
+            case kind::uint16: return w_.uint64(load<std::uint16_t>(o));
+            case kind::uint32: return w_.uint64(load<std::uint32_t>(o));
+            case kind::uint64: return w_.uint64(load<std::uint64_t>(o));
+            case kind::float32: return w_.float32(load<float>(o));
+            case kind::float64: return w_.float64(load<double>(o));
+            case kind::string: return w_.string(*static_cast<const std::string*>(o));
+            case kind::string_view: return w_.string(*static_cast<const std::string_view*>(o));
+            case kind::bytes: return w_.bytes(s.bytes->view(o));
+            case kind::bytes_view: return w_.bytes(*static_cast<const bytes_view*>(o));
+            case kind::enumeration: return write_enum(*s.enumeration, o);
+            case kind::time_point: return write_time(*s.time, o);
+            case kind::duration: return write_duration(*s.time, o);
+            case kind::optional: {
+                const void* element = s.optional->get(o);
+                return element == nullptr ? w_.nil() : write(*s.optional->element, element);
+            }
+            default: break;
         }
-        default: break;
-        }
-        if (depth_left_ == 0) return trouble_.invalid("nested too deep");
+        if (depth_left_ == 0) return trouble_.too_deep();
         --depth_left_;
         const bool done = write_nested(s, o);
         ++depth_left_;
@@ -49,17 +49,17 @@ public:
 
     bool write(const value& v) {
         switch (v.type()) {
-        case value::type::nil: return w_.nil();
-        case value::type::boolean: return w_.boolean(v.as_bool());
-        case value::type::int64: return w_.int64(v.as_int64());
-        case value::type::uint64: return w_.uint64(v.as_uint64());
-        case value::type::float64: return w_.float64(v.as_double());
-        case value::type::string: return w_.string(v.as_string());
-        case value::type::bytes: return w_.bytes(v.as_bytes());
-        case value::type::tagged: return w_.tagged(v.as_tagged());
-        default: break;
+            case value::type::nil: return w_.nil();
+            case value::type::boolean: return w_.boolean(v.as_bool());
+            case value::type::int64: return w_.int64(v.as_int64());
+            case value::type::uint64: return w_.uint64(v.as_uint64());
+            case value::type::float64: return w_.float64(v.as_double());
+            case value::type::string: return w_.string(v.as_string());
+            case value::type::bytes: return w_.bytes(v.as_bytes());
+            case value::type::tagged: return w_.tagged(v.as_tagged());
+            default: break;
         }
-        if (depth_left_ == 0) return trouble_.invalid("nested too deep");
+        if (depth_left_ == 0) return trouble_.too_deep();
         --depth_left_;
         const bool done = v.is_array() ? write_array(v.as_array()) : write_map(v.as_map());
         ++depth_left_;
@@ -71,13 +71,13 @@ private:
 
     bool write_nested(const shape& s, const void* o) {
         switch (s.kind) {
-        case kind::array:
-        case kind::vector: return write_sequence(*s.sequence, o);
-        case kind::map: return write_map(*s.map, o);
-        case kind::variant: return write_variant(*s.variant, o);
-        case kind::tuple: return write_tuple(*s.tuple, o);
-        case kind::structure: return write_struct(*s.structure, o);
-        default: return write(*static_cast<const value*>(o));
+            case kind::array:
+            case kind::vector: return write_sequence(*s.sequence, o);
+            case kind::map: return write_map(*s.map, o);
+            case kind::variant: return write_variant(*s.variant, o);
+            case kind::tuple: return write_tuple(*s.tuple, o);
+            case kind::structure: return write_struct(*s.structure, o);
+            default: return write(*static_cast<const value*>(o));
         }
     }
 
@@ -136,13 +136,14 @@ private:
 
     bool write_key(scope& s, const shape& type, const void* k) {
         switch (type.kind) {
-        case kind::string: return w_.key(s, std::string_view(*static_cast<const std::string*>(k)));
-        case kind::enumeration: {
-            const enumerator* e = find_enumerator(*type.enumeration, k);
-            if (e == nullptr) return trouble_.invalid("a key is no listed enumerator");
-            return w_.key(s, std::string_view(e->name, e->name_size));
-        }
-        default: break;
+            case kind::string:
+                return w_.key(s, std::string_view(*static_cast<const std::string*>(k)));
+            case kind::enumeration: {
+                const enumerator* e = find_enumerator(*type.enumeration, k);
+                if (e == nullptr) return trouble_.invalid("a key is no listed enumerator");
+                return w_.key(s, std::string_view(e->name, e->name_size));
+            }
+            default: break;
         }
         if (is_signed(type.kind)) return w_.key(s, load_integer(type.kind, k));
         return w_.key(s, static_cast<std::uint64_t>(load_integer(type.kind, k)));
@@ -176,7 +177,8 @@ private:
     }
 
     bool write_enum(const enum_ops& ops, const void* o) {
-        if (const enumerator* e = find_enumerator(ops, o)) return w_.string({e->name, e->name_size});
+        if (const enumerator* e = find_enumerator(ops, o))
+            return w_.string({e->name, e->name_size});
         return trouble_.invalid("no listed enumerator: " +
                                 number_text(load_integer(ops.underlying, o)));
     }

@@ -33,16 +33,16 @@ token json_reader::peek() {
     skip_space();
     if (at_ == end_) return malformed("a value"), token::bad;
     switch (*at_) {
-    case 'n': return token::nil;
-    case 't':
-    case 'f': return token::boolean;
-    case '"': return token::string;
-    case '[': return token::array;
-    case '{': return token::map;
-    case '-': return token::number;
-    default:
-        if (is_digit(*at_)) return token::number;
-        return malformed("a value"), token::bad;
+        case 'n': return token::nil;
+        case 't':
+        case 'f': return token::boolean;
+        case '"': return token::string;
+        case '[': return token::array;
+        case '{': return token::map;
+        case '-': return token::number;
+        default:
+            if (is_digit(*at_)) return token::number;
+            return malformed("a value"), token::bad;
     }
 }
 
@@ -146,11 +146,7 @@ bool json_reader::string(std::string_view& s, bool& stable) {
         stable = false;
         if (!long_string(start, s)) return false;
     }
-    if (!is_utf8(s)) {
-        trouble_.invalid("text is not UTF-8");
-        return false;
-    }
-    return true;
+    return is_utf8(s) || trouble_.invalid("text is not UTF-8");
 }
 
 bool json_reader::long_string(const char* start, std::string_view& s) {
@@ -203,23 +199,22 @@ void append_utf8(std::string& s, unsigned c) {
 bool json_reader::escape() {
     if (at_ == end_) return malformed("an escape");
     switch (const char c = *at_++) {
-    case '"':
-    case '\\':
-    case '/': scratch_ += c; return true;
-    case 'b': scratch_ += '\b'; return true;
-    case 'f': scratch_ += '\f'; return true;
-    case 'n': scratch_ += '\n'; return true;
-    case 'r': scratch_ += '\r'; return true;
-    case 't': scratch_ += '\t'; return true;
-    case 'u': break;
-    default: --at_; return malformed("an escape");
+        case '"':
+        case '\\':
+        case '/': scratch_ += c; return true;
+        case 'b': scratch_ += '\b'; return true;
+        case 'f': scratch_ += '\f'; return true;
+        case 'n': scratch_ += '\n'; return true;
+        case 'r': scratch_ += '\r'; return true;
+        case 't': scratch_ += '\t'; return true;
+        case 'u': break;
+        default: --at_; return malformed("an escape");
     }
     unsigned c = 0;
     if (!hex4(c)) return false;
     if (c >= 0xDC00 && c <= 0xDFFF) return malformed("no lone surrogate");
     if (c >= 0xD800 && c <= 0xDBFF) {
-        if (remaining() < 2 || at_[0] != '\\' || at_[1] != 'u')
-            return malformed("a low surrogate");
+        if (remaining() < 2 || at_[0] != '\\' || at_[1] != 'u') return malformed("a low surrogate");
         at_ += 2;
         unsigned low = 0;
         if (!hex4(low)) return false;
@@ -231,10 +226,7 @@ bool json_reader::escape() {
 }
 
 bool json_reader::open(char) {
-    if (depth_left_ == 0) {
-        trouble_.invalid("nested too deep");
-        return false;
-    }
+    if (depth_left_ == 0) return trouble_.too_deep();
     --depth_left_;
     ++at_;
     return true;
@@ -252,8 +244,7 @@ bool json_reader::more(scope& s, char bracket) {
         s.first = false;
         return true;
     }
-    if (at_ == end_ || *at_ != ',')
-        return malformed(bracket == ']' ? "',' or ']'" : "',' or '}'");
+    if (at_ == end_ || *at_ != ',') return malformed(bracket == ']' ? "',' or ']'" : "',' or '}'");
     ++at_;
     return true;
 }

@@ -24,14 +24,14 @@ constexpr char hex[] = "0123456789abcdef";
 char* write_escape(char* at, unsigned char c) {
     *at++ = '\\';
     switch (c) {
-    case '"':
-    case '\\': *at++ = static_cast<char>(c); return at;
-    case '\b': *at++ = 'b'; return at;
-    case '\t': *at++ = 't'; return at;
-    case '\n': *at++ = 'n'; return at;
-    case '\f': *at++ = 'f'; return at;
-    case '\r': *at++ = 'r'; return at;
-    default: break;
+        case '"':
+        case '\\': *at++ = static_cast<char>(c); return at;
+        case '\b': *at++ = 'b'; return at;
+        case '\t': *at++ = 't'; return at;
+        case '\n': *at++ = 'n'; return at;
+        case '\f': *at++ = 'f'; return at;
+        case '\r': *at++ = 'r'; return at;
+        default: break;
     }
     std::memcpy(at, "u00", 3);
     at[3] = hex[c >> 4];

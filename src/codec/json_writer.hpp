@@ -22,8 +22,12 @@ public:
 
     bool nil() { return text("null"); }
     bool boolean(bool b) { return text(b ? "true" : "false"); }
-    bool int64(std::int64_t n) { return number([n](char* at) { return write_int64(at, n); }); }
-    bool uint64(std::uint64_t n) { return number([n](char* at) { return write_uint64(at, n); }); }
+    bool int64(std::int64_t n) {
+        return number([n](char* at) { return write_int64(at, n); });
+    }
+    bool uint64(std::uint64_t n) {
+        return number([n](char* at) { return write_uint64(at, n); });
+    }
     bool float32(float f);
     bool float64(double d);
     bool string(std::string_view s);

@@ -101,14 +101,14 @@ bool msgpack_writer::tagged(const value::tagged& t) {
 bool msgpack_writer::value_key(scope& s, const value& v) {
     ++s.count;
     switch (v.type()) {
-    case value::type::nil: return nil();
-    case value::type::boolean: return boolean(v.as_bool());
-    case value::type::int64: return int64(v.as_int64());
-    case value::type::uint64: return uint64(v.as_uint64());
-    case value::type::float64: return float64(v.as_double());
-    case value::type::string: return string(v.as_string());
-    case value::type::bytes: return bytes(v.as_bytes());
-    default: break;
+        case value::type::nil: return nil();
+        case value::type::boolean: return boolean(v.as_bool());
+        case value::type::int64: return int64(v.as_int64());
+        case value::type::uint64: return uint64(v.as_uint64());
+        case value::type::float64: return float64(v.as_double());
+        case value::type::string: return string(v.as_string());
+        case value::type::bytes: return bytes(v.as_bytes());
+        default: break;
     }
     return trouble_.unsupported("MessagePack cannot carry a map key of type " +
                                 std::string(to_string(v.type())));

@@ -4,27 +4,27 @@ namespace tenon::inline v0::coding {
 
 std::int64_t load_integer(kind k, const void* o) noexcept {
     switch (k) {
-    case kind::int8: return load<std::int8_t>(o);
-    case kind::int16: return load<std::int16_t>(o);
-    case kind::int32: return load<std::int32_t>(o);
-    case kind::boolean:
-    case kind::uint8: return load<std::uint8_t>(o);
-    case kind::uint16: return load<std::uint16_t>(o);
-    case kind::uint32: return load<std::uint32_t>(o);
-    default: return load<std::int64_t>(o);
+        case kind::int8: return load<std::int8_t>(o);
+        case kind::int16: return load<std::int16_t>(o);
+        case kind::int32: return load<std::int32_t>(o);
+        case kind::boolean:
+        case kind::uint8: return load<std::uint8_t>(o);
+        case kind::uint16: return load<std::uint16_t>(o);
+        case kind::uint32: return load<std::uint32_t>(o);
+        default: return load<std::int64_t>(o);
     }
 }
 
 void store_integer(kind k, void* o, std::int64_t n) noexcept {
     switch (k) {
-    case kind::boolean:
-    case kind::int8:
-    case kind::uint8: return store(o, static_cast<std::uint8_t>(n));
-    case kind::int16:
-    case kind::uint16: return store(o, static_cast<std::uint16_t>(n));
-    case kind::int32:
-    case kind::uint32: return store(o, static_cast<std::uint32_t>(n));
-    default: return store(o, n);
+        case kind::boolean:
+        case kind::int8:
+        case kind::uint8: return store(o, static_cast<std::uint8_t>(n));
+        case kind::int16:
+        case kind::uint16: return store(o, static_cast<std::uint16_t>(n));
+        case kind::int32:
+        case kind::uint32: return store(o, static_cast<std::uint32_t>(n));
+        default: return store(o, n);
     }
 }
 

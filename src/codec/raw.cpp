@@ -16,15 +16,15 @@ error refusal(std::string_view what) {
 
 result<void> encode_raw(const shape& s, const void* o, base::byte_buffer& out) {
     switch (s.kind) {
-    case kind::nothing: return {};
-    case kind::string: out.append(as_bytes(*static_cast<const std::string*>(o))); return {};
-    case kind::string_view:
-        out.append(as_bytes(*static_cast<const std::string_view*>(o)));
-        return {};
-    case kind::bytes: out.append(s.bytes->view(o)); return {};
-    case kind::bytes_view: out.append(*static_cast<const bytes_view*>(o)); return {};
-    case kind::dynamic: break;
-    default: return refusal(s.name);
+        case kind::nothing: return {};
+        case kind::string: out.append(as_bytes(*static_cast<const std::string*>(o))); return {};
+        case kind::string_view:
+            out.append(as_bytes(*static_cast<const std::string_view*>(o)));
+            return {};
+        case kind::bytes: out.append(s.bytes->view(o)); return {};
+        case kind::bytes_view: out.append(*static_cast<const bytes_view*>(o)); return {};
+        case kind::dynamic: break;
+        default: return refusal(s.name);
     }
     const value& v = *static_cast<const value*>(o);
     if (v.is_string()) out.append(as_bytes(v.as_string()));
@@ -35,13 +35,13 @@ result<void> encode_raw(const shape& s, const void* o, base::byte_buffer& out) {
 
 result<void> decode_raw(const shape& s, void* o, bytes_view in) {
     switch (s.kind) {
-    case kind::nothing: return error(errc::invalid, "expected no content");
-    case kind::string: static_cast<std::string*>(o)->assign(as_text(in)); return {};
-    case kind::string_view: *static_cast<std::string_view*>(o) = as_text(in); return {};
-    case kind::bytes_view: *static_cast<bytes_view*>(o) = in; return {};
-    case kind::dynamic: *static_cast<value*>(o) = bytes(in.begin(), in.end()); return {};
-    case kind::bytes: break;
-    default: return refusal(s.name);
+        case kind::nothing: return error(errc::invalid, "expected no content");
+        case kind::string: static_cast<std::string*>(o)->assign(as_text(in)); return {};
+        case kind::string_view: *static_cast<std::string_view*>(o) = as_text(in); return {};
+        case kind::bytes_view: *static_cast<bytes_view*>(o) = in; return {};
+        case kind::dynamic: *static_cast<value*>(o) = bytes(in.begin(), in.end()); return {};
+        case kind::bytes: break;
+        default: return refusal(s.name);
     }
     std::byte* at = s.bytes->resize(o, in.size());
     const std::size_t expected = s.bytes->view(o).size();

@@ -32,7 +32,10 @@ public:
     ~sink() { out_.resize(start_); }
 
     /// Counts in what was written since the last commit.
-    void commit() { start_ = size(); }
+    void commit() {
+        start_ = size();
+        out_.resize(start_);
+    }
     std::size_t size() const { return static_cast<std::size_t>(at_ - out_.data()); }
     std::byte* data() { return out_.data(); }
 

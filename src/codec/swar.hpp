@@ -20,8 +20,8 @@ inline std::size_t plain_length(const char* p, std::size_t size) noexcept {
         const std::uint64_t slash = w ^ (ones * '\\');
         // A byte below n sets its high bit in (w - ones * n) & ~w. Borrows can only mark bytes
         // above a true hit, so whether any byte is marked is exact.
-        const std::uint64_t hit = ((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) |
-                                  ((slash - ones) & ~slash);
+        const std::uint64_t hit =
+            ((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
         if ((hit & high) != 0) break;
     }
     for (; i < size; ++i) {

@@ -20,19 +20,19 @@ public:
         timestamp t;
         bool flag = false;
         switch (r_.peek()) {
-        case token::bad: return false;
-        case token::nil: return r_.nil() && w_.nil();
-        case token::boolean: return r_.boolean(flag) && w_.boolean(flag);
-        case token::number: return r_.number(n) && write(n);
-        case token::string: return r_.string(text, flag) && w_.string(text);
-        case token::bytes: return r_.bytes(content, flag) && w_.bytes(content);
-        case token::time: return r_.time(t) && w_.time(t);
-        case token::extension: {
-            value v;
-            return r_.extension(v) && w_.tagged(v.as_tagged());
-        }
-        case token::array: return copy_array();
-        case token::map: return copy_map();
+            case token::bad: return false;
+            case token::nil: return r_.nil() && w_.nil();
+            case token::boolean: return r_.boolean(flag) && w_.boolean(flag);
+            case token::number: return r_.number(n) && write(n);
+            case token::string: return r_.string(text, flag) && w_.string(text);
+            case token::bytes: return r_.bytes(content, flag) && w_.bytes(content);
+            case token::time: return r_.time(t) && w_.time(t);
+            case token::extension: {
+                value v;
+                return r_.extension(v) && w_.tagged(v.as_tagged());
+            }
+            case token::array: return copy_array();
+            case token::map: return copy_map();
         }
         return false;
     }

@@ -33,19 +33,40 @@ bool trouble::in_entry(std::string_view key) {
     return false;
 }
 
+bool trouble::too_deep() {
+    invalid("nested too deep");
+    return in_nothing();
+}
+
+namespace {
+
+// `at` or a little before it, not within a UTF-8 character.
+std::size_t cut(std::string_view text, std::size_t at) {
+    if (at >= text.size()) return text.size();
+    while (at > 0 && (text[at] & 0xC0) == 0x80) --at;
+    return at;
+}
+
+}  // namespace
+
 error trouble::take() {
+    constexpr std::size_t end_kept = 100;
+    std::string_view path = path_;
+    if (path.starts_with('.')) path.remove_prefix(1);
     std::string text;
-    if (!path_.empty()) text.append(path_, path_[0] == '.' ? 1 : 0).append(": ");
+    if (path.size() <= 2 * end_kept + 4) {
+        text = path;
+    } else {
+        text.append(path.substr(0, cut(path, end_kept))).append(" … ");
+        text.append(path.substr(cut(path, path.size() - end_kept)));
+    }
+    if (!text.empty()) text.append(": ");
     return error(code_, text.append(message_));
 }
 
 std::string quoted(std::string_view text) {
     constexpr std::size_t most = 64;
-    std::size_t length = text.size();
-    if (length > most) {
-        length = most;
-        while (length > 0 && (text[length] & 0xC0) == 0x80) --length;  // not within a character
-    }
+    const std::size_t length = cut(text, most);
     std::string s = "\"";
     for (const char c : text.substr(0, length))
         s += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;

@@ -18,6 +18,7 @@ public:
     bool invalid(std::string message);
     bool unsupported(std::string message);
     bool expected(std::string_view what, std::string_view got);
+    bool too_deep();
 
     bool in_member(std::string_view name);
     bool in_element(std::size_t index);
@@ -25,7 +26,7 @@ public:
     /// For what is outside the data described, such as bad syntax: no path.
     bool in_nothing() { return path_.clear(), pathless_ = true, false; }
 
-    /// "path: message"
+    /// "path: message"; of a long path the two ends.
     error take();
 
 private:

@@ -8,16 +8,16 @@ namespace tenon::inline v0::coding {
 
 value to_value(const key& k) {
     switch (k.is) {
-    case token::nil: return nullptr;
-    case token::boolean: return k.flag;
-    case token::bytes: {
-        const bytes_view content = as_bytes(k.text);
-        return bytes(content.begin(), content.end());
-    }
-    case token::number:
-        if (k.num.is == number::form::real) return k.num.d;
-        return k.num.is == number::form::uint64 ? value(k.num.u) : value(k.num.i);
-    default: return k.text;
+        case token::nil: return nullptr;
+        case token::boolean: return k.flag;
+        case token::bytes: {
+            const bytes_view content = as_bytes(k.text);
+            return bytes(content.begin(), content.end());
+        }
+        case token::number:
+            if (k.num.is == number::form::real) return k.num.d;
+            return k.num.is == number::form::uint64 ? value(k.num.u) : value(k.num.i);
+        default: return k.text;
     }
 }
 
@@ -27,14 +27,14 @@ namespace {
 bool is_before(const value& a, const value& b) {
     if (a.type() != b.type()) return a.type() < b.type();
     switch (a.type()) {
-    case value::type::boolean: return a.as_bool() < b.as_bool();
-    case value::type::int64: return a.as_int64() < b.as_int64();
-    case value::type::uint64: return a.as_uint64() < b.as_uint64();
-    case value::type::float64:
-        return std::is_lt(std::strong_order(a.as_double(), b.as_double()));
-    case value::type::string: return a.as_string() < b.as_string();
-    case value::type::bytes: return a.as_bytes() < b.as_bytes();
-    default: return false;
+        case value::type::boolean: return a.as_bool() < b.as_bool();
+        case value::type::int64: return a.as_int64() < b.as_int64();
+        case value::type::uint64: return a.as_uint64() < b.as_uint64();
+        case value::type::float64:
+            return std::is_lt(std::strong_order(a.as_double(), b.as_double()));
+        case value::type::string: return a.as_string() < b.as_string();
+        case value::type::bytes: return a.as_bytes() < b.as_bytes();
+        default: return false;
     }
 }
 

@@ -12,8 +12,4 @@ value to_value(const key& k);
 /// O(n log n).
 bool remove_doubles(value::map& m);
 
-/// Makes the object what default construction makes it, if its type allows.
-void reset_object(const shape& s, void* o);
-
-
 }  // namespace tenon::inline v0::coding

@@ -4,16 +4,16 @@ namespace tenon::inline v0::coding {
 
 token value_reader::peek() {
     switch (at_->type()) {
-    case value::type::nil: return token::nil;
-    case value::type::boolean: return token::boolean;
-    case value::type::int64:
-    case value::type::uint64:
-    case value::type::float64: return token::number;
-    case value::type::string: return token::string;
-    case value::type::bytes: return token::bytes;
-    case value::type::array: return token::array;
-    case value::type::map: return token::map;
-    case value::type::tagged: break;
+        case value::type::nil: return token::nil;
+        case value::type::boolean: return token::boolean;
+        case value::type::int64:
+        case value::type::uint64:
+        case value::type::float64: return token::number;
+        case value::type::string: return token::string;
+        case value::type::bytes: return token::bytes;
+        case value::type::array: return token::array;
+        case value::type::map: return token::map;
+        case value::type::tagged: break;
     }
     return at_->as_tagged().name == "time" ? token::time : token::extension;
 }
@@ -32,7 +32,7 @@ bool value_reader::time(timestamp& t) {
 }
 
 bool value_reader::begin(scope& s) {
-    if (depth_left_ == 0) return trouble_.invalid("nested too deep");
+    if (depth_left_ == 0) return trouble_.too_deep();
     --depth_left_;
     s.container = at_;
     return true;
@@ -53,12 +53,12 @@ bool value_reader::next_key(scope& s, key& k) {
     at_ = &name;
     k.is = peek();
     switch (k.is) {
-    case token::nil: break;
-    case token::boolean: boolean(k.flag); break;
-    case token::number: number(k.num); break;
-    case token::string: k.text = name.as_string(); break;
-    case token::bytes: k.text = as_text(name.as_bytes()); break;
-    default: return trouble_.expected("a map key of a simple type", to_string(k.is));
+        case token::nil: break;
+        case token::boolean: boolean(k.flag); break;
+        case token::number: number(k.num); break;
+        case token::string: k.text = name.as_string(); break;
+        case token::bytes: k.text = as_text(name.as_bytes()); break;
+        default: return trouble_.expected("a map key of a simple type", to_string(k.is));
     }
     at_ = &content;
     return true;

@@ -42,48 +42,47 @@ private:
 
 void hasher::add_parts(const shape& s) {
     switch (s.kind) {
-    case kind::array:
-    case kind::vector:
-        add(s.sequence->count);
-        return add(*s.sequence->element);
-    case kind::optional: return add(*s.optional->element);
-    case kind::map:
-        add(s.map->entry_size);
-        add(*s.map->key);
-        return add(*s.map->mapped);
-    case kind::variant:
-        add(s.variant->count);
-        for (std::size_t i = 0; i < s.variant->count; ++i) add(*s.variant->alternatives[i].type);
-        return;
-    case kind::tuple:
-        add(s.tuple->count);
-        for (std::size_t i = 0; i < s.tuple->count; ++i) add(*s.tuple->elements[i].type);
-        return;
-    case kind::enumeration:
-        add(s.enumeration->count);
-        for (std::size_t i = 0; i < s.enumeration->count; ++i) {
-            add(std::string_view(s.enumeration->enumerators[i].name));
-            add(static_cast<std::uint64_t>(s.enumeration->enumerators[i].number));
+        case kind::array:
+        case kind::vector: add(s.sequence->count); return add(*s.sequence->element);
+        case kind::optional: return add(*s.optional->element);
+        case kind::map:
+            add(s.map->entry_size);
+            add(*s.map->key);
+            return add(*s.map->mapped);
+        case kind::variant:
+            add(s.variant->count);
+            for (std::size_t i = 0; i < s.variant->count; ++i)
+                add(*s.variant->alternatives[i].type);
+            return;
+        case kind::tuple:
+            add(s.tuple->count);
+            for (std::size_t i = 0; i < s.tuple->count; ++i) add(*s.tuple->elements[i].type);
+            return;
+        case kind::enumeration:
+            add(s.enumeration->count);
+            for (std::size_t i = 0; i < s.enumeration->count; ++i) {
+                add(std::string_view(s.enumeration->enumerators[i].name));
+                add(static_cast<std::uint64_t>(s.enumeration->enumerators[i].number));
+            }
+            return;
+        case kind::structure:
+            add(s.structure->count);
+            for (std::size_t i = 0; i < s.structure->count; ++i) {
+                const member& m = s.structure->members[i];
+                add(std::string_view(m.name));
+                add(m.offset);
+                add(*m.type);
+            }
+            return;
+        case kind::time_point:
+        case kind::duration: {
+            // Units are told apart by what one second looks like.
+            alignas(16) std::array<unsigned char, 16> object{};
+            if (s.size <= object.size() && s.time->set(object.data(), 1, 0))
+                for (std::size_t i = 0; i < s.size; ++i) add(std::uint64_t{object[i]});
+            return;
         }
-        return;
-    case kind::structure:
-        add(s.structure->count);
-        for (std::size_t i = 0; i < s.structure->count; ++i) {
-            const member& m = s.structure->members[i];
-            add(std::string_view(m.name));
-            add(m.offset);
-            add(*m.type);
-        }
-        return;
-    case kind::time_point:
-    case kind::duration: {
-        // Units are told apart by what one second looks like.
-        alignas(16) std::array<unsigned char, 16> object{};
-        if (s.size <= object.size() && s.time->set(object.data(), 1, 0))
-            for (std::size_t i = 0; i < s.size; ++i) add(std::uint64_t{object[i]});
-        return;
-    }
-    default: return;
+        default: return;
     }
 }
 

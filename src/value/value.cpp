@@ -24,23 +24,23 @@ value value::object(std::initializer_list<std::pair<std::string_view, value>> me
 
 value::value(const value& o) : type_(o.type_) {
     switch (type_) {
-    case type::string: string_ = new std::string(*o.string_); break;
-    case type::bytes: bytes_ = new tenon::bytes(*o.bytes_); break;
-    case type::array: array_ = new array(*o.array_); break;
-    case type::map: map_ = new map(*o.map_); break;
-    case type::tagged: tagged_ = new tagged(*o.tagged_); break;
-    default: number_ = o.number_; break;
+        case type::string: string_ = new std::string(*o.string_); break;
+        case type::bytes: bytes_ = new tenon::bytes(*o.bytes_); break;
+        case type::array: array_ = new array(*o.array_); break;
+        case type::map: map_ = new map(*o.map_); break;
+        case type::tagged: tagged_ = new tagged(*o.tagged_); break;
+        default: number_ = o.number_; break;
     }
 }
 
 void value::release() noexcept {
     switch (type_) {
-    case type::string: delete string_; break;
-    case type::bytes: delete bytes_; break;
-    case type::array: delete array_; break;
-    case type::map: delete map_; break;
-    case type::tagged: delete tagged_; break;
-    default: break;
+        case type::string: delete string_; break;
+        case type::bytes: delete bytes_; break;
+        case type::array: delete array_; break;
+        case type::map: delete map_; break;
+        case type::tagged: delete tagged_; break;
+        default: break;
     }
 }
 
@@ -143,25 +143,25 @@ const value& value::operator[](std::size_t i) const {
 
 std::size_t value::size() const noexcept {
     switch (type_) {
-    case type::string: return string_->size();
-    case type::bytes: return bytes_->size();
-    case type::array: return array_->size();
-    case type::map: return map_->size();
-    default: return 0;
+        case type::string: return string_->size();
+        case type::bytes: return bytes_->size();
+        case type::array: return array_->size();
+        case type::map: return map_->size();
+        default: return 0;
     }
 }
 
 bool operator==(const value& a, const value& b) noexcept {
     if (a.type_ != b.type_) return false;
     switch (a.type_) {
-    case value::type::boolean: return a.boolean_ == b.boolean_;
-    case value::type::float64: return a.double_ == b.double_;
-    case value::type::string: return *a.string_ == *b.string_;
-    case value::type::bytes: return *a.bytes_ == *b.bytes_;
-    case value::type::array: return *a.array_ == *b.array_;
-    case value::type::map: return *a.map_ == *b.map_;
-    case value::type::tagged: return *a.tagged_ == *b.tagged_;
-    default: return a.number_ == b.number_;
+        case value::type::boolean: return a.boolean_ == b.boolean_;
+        case value::type::float64: return a.double_ == b.double_;
+        case value::type::string: return *a.string_ == *b.string_;
+        case value::type::bytes: return *a.bytes_ == *b.bytes_;
+        case value::type::array: return *a.array_ == *b.array_;
+        case value::type::map: return *a.map_ == *b.map_;
+        case value::type::tagged: return *a.tagged_ == *b.tagged_;
+        default: return a.number_ == b.number_;
     }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Builds the shape of a type at compile time. Included by tenon/shape.hpp; not for direct use.
+// The operations of the standard library's types, as thin thunks behind the tables of a shape.
+// Included by tenon/shape.hpp; not for direct use.
 
 #include <array>
 #include <chrono>
@@ -11,24 +12,38 @@
 #include <utility>
 #include <variant>
 
-#include "tenon/shape.hpp"
+#include "tenon/shape_table.hpp"
 
 namespace tenon::inline v0::detail {
 
-template <class T> inline constexpr bool is_vector = false;
-template <class T, class A> inline constexpr bool is_vector<std::vector<T, A>> = true;
-template <class T> inline constexpr bool is_std_array = false;
-template <class T, std::size_t N> inline constexpr bool is_std_array<std::array<T, N>> = true;
-template <class T> inline constexpr bool is_optional = false;
-template <class T> inline constexpr bool is_optional<std::optional<T>> = true;
-template <class T> inline constexpr bool is_variant = false;
-template <class... T> inline constexpr bool is_variant<std::variant<T...>> = true;
-template <class T> inline constexpr bool is_tuple = false;
-template <class... T> inline constexpr bool is_tuple<std::tuple<T...>> = true;
-template <class A, class B> inline constexpr bool is_tuple<std::pair<A, B>> = true;
-template <class T> inline constexpr bool is_duration = false;
-template <class R, class P> inline constexpr bool is_duration<std::chrono::duration<R, P>> = true;
-template <class T> inline constexpr bool is_time_point = false;
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T, class A>
+inline constexpr bool is_vector<std::vector<T, A>> = true;
+template <class T>
+inline constexpr bool is_std_array = false;
+template <class T, std::size_t N>
+inline constexpr bool is_std_array<std::array<T, N>> = true;
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+template <class T>
+inline constexpr bool is_variant = false;
+template <class... T>
+inline constexpr bool is_variant<std::variant<T...>> = true;
+template <class T>
+inline constexpr bool is_tuple = false;
+template <class... T>
+inline constexpr bool is_tuple<std::tuple<T...>> = true;
+template <class A, class B>
+inline constexpr bool is_tuple<std::pair<A, B>> = true;
+template <class T>
+inline constexpr bool is_duration = false;
+template <class R, class P>
+inline constexpr bool is_duration<std::chrono::duration<R, P>> = true;
+template <class T>
+inline constexpr bool is_time_point = false;
 template <class D>
 inline constexpr bool is_time_point<std::chrono::time_point<std::chrono::system_clock, D>> = true;
 
@@ -48,7 +63,9 @@ concept map_like = requires(T& m) {
 
 // Found by argument-dependent lookup; see tenon/struct.hpp.
 template <class T>
-concept described = requires { tenon_describe(static_cast<T*>(nullptr)); };
+concept described = requires {
+    tenon_describe(static_cast<T*>(nullptr));
+};
 
 template <class T>
 consteval kind number_kind() {
@@ -62,19 +79,14 @@ consteval kind number_kind() {
     }
 }
 
-consteval const char* name_of(kind k) {
-    constexpr const char* names[] = {
-        "nothing", "boolean", "int8",   "int16",  "int32",    "int64",   "uint8",
-        "uint16",  "uint32",  "uint64", "float32", "float64", "string",  "string",
-        "bytes",   "bytes",   "optional", "array", "array",   "map",     "variant",
-        "tuple",   "enumeration", "time", "duration", "structure", "value"};
-    return names[static_cast<std::size_t>(k)];
+template <class T>
+T& as(void* p) {
+    return *static_cast<T*>(p);
 }
-
 template <class T>
-T& as(void* p) { return *static_cast<T*>(p); }
-template <class T>
-const T& as(const void* p) { return *static_cast<const T*>(p); }
+const T& as(const void* p) {
+    return *static_cast<const T*>(p);
+}
 
 template <class T>
 consteval sequence_ops make_array_ops() {  // std::array<E, N> and E[N]
@@ -83,8 +95,11 @@ consteval sequence_ops make_array_ops() {  // std::array<E, N> and E[N]
             .count = sizeof(T) / sizeof(element),
             .size = [](const void*) { return sizeof(T) / sizeof(element); },
             .data = [](const void* s) -> const void* { return s; },
-            .clear = nullptr, .reserve = nullptr, .append = nullptr,
-            .get_bool = nullptr, .append_bool = nullptr};
+            .clear = nullptr,
+            .reserve = nullptr,
+            .append = nullptr,
+            .get_bool = nullptr,
+            .append_bool = nullptr};
 }
 
 template <class T>
@@ -135,8 +150,7 @@ consteval map_ops make_map_ops() {
             .size = [](const void* m) { return static_cast<std::size_t>(as<T>(m).size()); },
             .clear = [](void* m) { as<T>(m).clear(); },
             .for_each =
-                [](const void* m, void* context,
-                   bool (*visit)(void*, const void*, const void*)) {
+                [](const void* m, void* context, bool (*visit)(void*, const void*, const void*)) {
                     for (const auto& [k, v] : as<T>(m))
                         if (!visit(context, std::addressof(k), std::addressof(v))) return false;
                     return true;
@@ -163,7 +177,8 @@ consteval look look_of() {
     else if constexpr (std::is_arithmetic_v<T> || is_duration<T>) return look::number;
     else if constexpr (is_time_point<T> || std::is_enum_v<T>) return look::text;
     else if constexpr (std::is_constructible_v<std::string_view, const T&> ||
-                       std::is_same_v<T, tenon::bytes_view>) return look::text;
+                       std::is_same_v<T, tenon::bytes_view>)
+        return look::text;
     else if constexpr (is_vector<T> || is_std_array<T>)
         return is_byte<typename T::value_type> ? look::text : look::array;
     else if constexpr (std::is_array_v<T> || is_tuple<T>) return look::array;
@@ -258,170 +273,21 @@ bool set_time(D& d, std::int64_t seconds, std::uint32_t nanoseconds) {
 template <class T>
 consteval time_ops make_time_ops() {
     if constexpr (is_duration<T>)
-        return {.get = [](const void* o, std::int64_t& s, std::uint32_t& ns) {
-                    return get_time(as<T>(o), s, ns);
-                },
-                .set = [](void* o, std::int64_t s, std::uint32_t ns) {
-                    return set_time(as<T>(o), s, ns);
-                }};
+        return {.get = [](const void* o, std::int64_t& s,
+                          std::uint32_t& ns) { return get_time(as<T>(o), s, ns); },
+                .set = [](void* o, std::int64_t s,
+                          std::uint32_t ns) { return set_time(as<T>(o), s, ns); }};
     else
-        return {.get = [](const void* o, std::int64_t& s, std::uint32_t& ns) {
-                    return get_time(as<T>(o).time_since_epoch(), s, ns);
-                },
-                .set = [](void* o, std::int64_t s, std::uint32_t ns) {
+        return {
+            .get = [](const void* o, std::int64_t& s,
+                      std::uint32_t& ns) { return get_time(as<T>(o).time_since_epoch(), s, ns); },
+            .set =
+                [](void* o, std::int64_t s, std::uint32_t ns) {
                     typename T::duration d{};
                     if (!set_time(d, s, ns)) return false;
                     as<T>(o) = T(d);
                     return true;
                 }};
-}
-
-// What TENON_STRUCT and TENON_ENUM leave behind; turned into tables below, once the type is used.
-struct field {
-    const char* name;
-    std::size_t offset;
-    bool may_be_missing;
-};
-template <class... M>
-struct struct_description {
-    const char* name;
-    std::array<field, sizeof...(M)> fields;
-};
-template <std::size_t N>
-struct enum_description {
-    const char* name;
-    std::array<enumerator, N> enumerators;
-};
-
-consteval std::uint32_t length_of(const char* s) {
-    return static_cast<std::uint32_t>(std::char_traits<char>::length(s));
-}
-consteval const char* without_namespace(const char* name) {
-    const char* start = name;
-    for (const char* p = name; *p != 0; ++p)
-        if (*p == ':') start = p + 1;
-    return start;
-}
-
-template <class... M>
-consteval std::array<member, sizeof...(M)> make_members(const struct_description<M...>& d) {
-    std::array<member, sizeof...(M)> members{
-        member{nullptr, 0, 0, &shape_v<M>, is_optional<M>}...};
-    for (std::size_t i = 0; i < members.size(); ++i) {
-        members[i].name = d.fields[i].name;
-        members[i].name_size = length_of(d.fields[i].name);
-        members[i].offset = static_cast<std::uint32_t>(d.fields[i].offset);
-        members[i].may_be_missing |= d.fields[i].may_be_missing;
-    }
-    return members;
-}
-
-template <class T>
-struct struct_table {
-    static constexpr auto description = tenon_describe(static_cast<T*>(nullptr));
-    static constexpr auto members = make_members(description);
-    static constexpr struct_ops ops{members.data(), members.size()};
-    static_assert(members.size() <= 256, "TENON_STRUCT takes at most 256 members");
-};
-template <class T>
-struct enum_table {
-    static constexpr auto description = tenon_describe(static_cast<T*>(nullptr));
-    static constexpr enum_ops ops{description.enumerators.data(), description.enumerators.size(),
-                                  number_kind<std::underlying_type_t<T>>()};
-};
-
-template <class T> inline constexpr sequence_ops array_ops_v = make_array_ops<T>();
-template <class T> inline constexpr sequence_ops vector_ops_v = make_vector_ops<T>();
-template <class T> inline constexpr bytes_ops bytes_ops_v = make_bytes_ops<T>();
-template <class T> inline constexpr optional_ops optional_ops_v = make_optional_ops<T>();
-template <class T> inline constexpr map_ops map_ops_v = make_map_ops<T>();
-template <class T> inline constexpr time_ops time_ops_v = make_time_ops<T>();
-
-template <class T>
-consteval void set_container(shape& s) {
-    if constexpr (is_vector<T> || is_std_array<T>) {
-        if constexpr (is_byte<typename T::value_type>) {
-            s.kind = kind::bytes;
-            s.bytes = &bytes_ops_v<T>;
-        } else if constexpr (is_vector<T>) {
-            s.kind = kind::vector;
-            s.sequence = &vector_ops_v<T>;
-        } else {
-            s.kind = kind::array;
-            s.sequence = &array_ops_v<T>;
-        }
-    } else if constexpr (std::is_array_v<T>) {
-        s.kind = kind::array;
-        s.sequence = &array_ops_v<T>;
-    } else if constexpr (map_like<T>) {
-        s.kind = kind::map;
-        s.map = &map_ops_v<T>;
-    } else if constexpr (is_variant<T>) {
-        s.kind = kind::variant;
-        s.variant = &variant_table<T>::ops;
-    } else if constexpr (is_tuple<T>) {
-        s.kind = kind::tuple;
-        s.tuple = &tuple_table<T>::ops;
-    } else if constexpr (is_duration<T> || is_time_point<T>) {
-        s.kind = is_duration<T> ? kind::duration : kind::time_point;
-        s.time = &time_ops_v<T>;
-    } else {
-        static_assert(sizeof(T) == 0, "tenon does not know this type: describe it with "
-                                      "TENON_STRUCT(type, members...) or TENON_ENUM(type, "
-                                      "enumerators...) in its own namespace, see docs/guide/types.md");
-    }
-}
-
-template <class T>
-consteval void set_lifetime(shape& s) {
-    if constexpr (!std::is_void_v<T>) {
-        s.size = sizeof(T);
-        s.align = alignof(T);
-        if constexpr (std::is_default_constructible_v<T>)
-            s.construct = [](void* at) { ::new (at) T(); };
-        s.destroy = [](void* o) { std::destroy_at(static_cast<T*>(o)); };
-        if constexpr (std::is_move_constructible_v<T>)
-            s.move = [](void* at, void* from) { ::new (at) T(std::move(as<T>(from))); };
-    }
-}
-
-template <class T>
-consteval shape make_shape() {
-    shape s{};
-    s.none = nullptr;
-    set_lifetime<T>(s);
-    s.align = s.align == 0 ? 1 : s.align;
-    if constexpr (std::is_void_v<T> || std::is_same_v<T, std::monostate>) {
-        s.kind = kind::nothing;
-    } else if constexpr (described<T> && std::is_enum_v<T>) {
-        s.kind = kind::enumeration;
-        s.name = without_namespace(enum_table<T>::description.name);
-        s.enumeration = &enum_table<T>::ops;
-    } else if constexpr (described<T>) {
-        s.kind = kind::structure;
-        s.name = without_namespace(struct_table<T>::description.name);
-        s.structure = &struct_table<T>::ops;
-    } else if constexpr (std::is_same_v<T, std::byte>) {
-        s.kind = kind::uint8;
-    } else if constexpr ((std::is_integral_v<T> && !is_character<T>) ||
-                         std::is_same_v<T, float> || std::is_same_v<T, double>) {
-        s.kind = number_kind<T>();
-    } else if constexpr (std::is_same_v<T, std::string>) {
-        s.kind = kind::string;
-    } else if constexpr (std::is_same_v<T, std::string_view>) {
-        s.kind = kind::string_view;
-    } else if constexpr (std::is_same_v<T, tenon::bytes_view>) {
-        s.kind = kind::bytes_view;
-    } else if constexpr (std::is_same_v<T, value>) {
-        s.kind = kind::dynamic;
-    } else if constexpr (is_optional<T>) {
-        s.kind = kind::optional;
-        s.optional = &optional_ops_v<T>;
-    } else {
-        set_container<T>(s);
-    }
-    if (s.name == nullptr) s.name = name_of(s.kind);
-    return s;
 }
 
 }  // namespace tenon::inline v0::detail

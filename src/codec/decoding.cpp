@@ -1,11 +1,10 @@
-#include "codec/decoder.hpp"
+#include "codec/decoding.hpp"
 
 #include <charconv>
 #include <cmath>
 #include <memory>
 #include <new>
-
-#include "codec/value_map.hpp"
+#include <string>
 
 namespace tenon::inline v0::coding {
 
@@ -24,8 +23,8 @@ bool fit_integer(kind k, const number& n, std::int64_t& fitted) noexcept {
     }
     const bool with_sign = is_signed(k);
     if (k == kind::boolean) return fitted == 0 || fitted == 1;
-    const int bits = 8 << (static_cast<int>(k) -
-                           static_cast<int>(with_sign ? kind::int8 : kind::uint8));
+    const int bits =
+        8 << (static_cast<int>(k) - static_cast<int>(with_sign ? kind::int8 : kind::uint8));
     if (bits == 64) return with_sign || fitted >= 0;
     const std::int64_t most = (std::int64_t{1} << (with_sign ? bits - 1 : bits)) - 1;
     return fitted <= most && fitted >= (with_sign ? -most - 1 : 0);
@@ -46,20 +45,20 @@ namespace {
 
 token token_of(kind k) noexcept {
     switch (k) {
-    case kind::nothing: return token::nil;
-    case kind::boolean: return token::boolean;
-    case kind::array:
-    case kind::vector:
-    case kind::tuple: return token::array;
-    case kind::map:
-    case kind::structure: return token::map;
-    case kind::string:
-    case kind::string_view:
-    case kind::bytes:
-    case kind::bytes_view:
-    case kind::enumeration:
-    case kind::time_point: return token::string;
-    default: return token::number;
+        case kind::nothing: return token::nil;
+        case kind::boolean: return token::boolean;
+        case kind::array:
+        case kind::vector:
+        case kind::tuple: return token::array;
+        case kind::map:
+        case kind::structure: return token::map;
+        case kind::string:
+        case kind::string_view:
+        case kind::bytes:
+        case kind::bytes_view:
+        case kind::enumeration:
+        case kind::time_point: return token::string;
+        default: return token::number;
     }
 }
 
@@ -97,9 +96,9 @@ std::string names_of(const enum_ops& ops) {
 
 void reset_object(const shape& s, void* o) {
     if (s.construct == nullptr || s.move == nullptr) return;
-    const auto free = [&](void* p) { ::operator delete(p, std::align_val_t{s.align}); };
+    const auto free = [&](void* p) { ::operator delete (p, std::align_val_t{s.align}); };
     const std::unique_ptr<void, decltype(free)> memory(
-        ::operator new(s.size, std::align_val_t{s.align}), free);
+        ::operator new (s.size, std::align_val_t{s.align}), free);
     s.construct(memory.get());
     s.destroy(o);
     s.move(o, memory.get());
