@@ -331,6 +331,51 @@ TEST(Monitor, LeavesQuickUserCodeAlone) {
     EXPECT_EQ(loop.stats().takeovers, 0u);
 }
 
+// Handlers that block now and then, with and without notice, claim the loop back and post, while an
+// impatient monitor takes loops away at random: every message is handled exactly once, and what
+// belongs to the loop is only ever touched by its owner (which TSan checks).
+TEST(Monitor, StormOfTakeOvers) {
+    constexpr int messages = 1'500;
+    base::unique_fd fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    event_loop loop;
+    crew threads;
+    monitor_options options;
+    options.tick = 100us;
+    options.take_over_after = 0us;
+    monitor impatient(options);
+    ASSERT_TRUE(impatient.watch(loop));
+    fake_connection c(fd.get());
+    std::atomic<int> calls{0};
+    std::atomic<int> replies{0};
+    int flushed = 0;  // of the loop
+    test_work flush([&](event_loop&) { return ++flushed, turn::done; });
+    test_work reply([&](event_loop& l) { return ++replies, l.defer(flush), turn::done; });
+    c.handler = [&](event_loop& l) {
+        const int n = ++calls;
+        if (n % 7 == 0) event_loop::before_blocking();
+        if (n % 5 == 0) std::this_thread::sleep_for(200us);
+        if (const claim own(l); own) l.defer(flush);
+        else l.post(reply);
+        if (n % 11 == 0) std::this_thread::yield();
+    };
+    ASSERT_TRUE(loop.watch(c, fd.get()));
+    ASSERT_TRUE(threads.start(loop));
+    for (int sent = 0; sent < messages; sent += 10) {
+        const std::uint64_t ten = 10;
+        ASSERT_EQ(::write(fd.get(), &ten, sizeof ten), 8);
+        if (sent % 100 == 0) std::this_thread::sleep_for(100us);
+    }
+    while (calls < messages) std::this_thread::sleep_for(1ms);
+    EXPECT_TRUE(threads.stop());
+    EXPECT_TRUE(impatient.stop());
+    EXPECT_EQ(calls, messages);
+    EXPECT_GE(loop.stats().takeovers, static_cast<std::uint64_t>(messages / 7));
+    EXPECT_EQ(c.finished + static_cast<int>(loop.stats().takeovers), messages);
+    EXPECT_EQ(c.taken_over, static_cast<int>(loop.stats().takeovers));
+    EXPECT_GT(flushed, 0);
+    loop.remove(c);
+}
+
 /// Of the library's threads.
 long voluntary_switches() {
     long sum = 0;

@@ -83,7 +83,8 @@ private:
 /// again before it has begun to run does nothing. It must not be destroyed while it is posted.
 class work : public base::list_hook<> {
 public:
-    /// Owner. The object is free to be queued again or destroyed.
+    /// Owner. The object is free to be queued again or destroyed. `again` runs it once more in the
+    /// next round.
     virtual turn run(event_loop& loop) = 0;
 
     /// Posted and not yet begun. A hint unless the caller knows of all posters.
