@@ -123,6 +123,7 @@ private:
 
     // The loop.
     loop::turn on_ready(loop::event_loop& loop, loop::ready_flags flags) override;
+    bool probe_in_vain();
     loop::turn read_on_loop(bool& any);
     loop::turn deliver_due();
     loop::turn housekeeping(loop::event_loop& loop);

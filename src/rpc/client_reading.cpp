@@ -89,7 +89,7 @@ void client_connection::await(blocking_call& call, bool leading) {
 // Reads until the call is done; true: the caller still holds the connection. False: it was closed.
 bool client_connection::lead(blocking_call& call) {
     while (!call.is_done()) {
-        bool connected, broken;
+        bool connected, broken, unsent;
         {
             const std::lock_guard lock(mutex_);
             if (!connected_ && !broken_) {
@@ -102,6 +102,7 @@ bool client_connection::lead(blocking_call& call) {
             }
             connected = connected_;
             broken = broken_;
+            unsent = !session_->out().empty();
         }
         if (!connected && broken) {
             close(lost_error());
@@ -110,7 +111,7 @@ bool client_connection::lead(blocking_call& call) {
         if (!connected) {
             sleep_on_socket(call);
         } else {
-            flush();
+            if (unsent) flush();
             const input got = read_waiting(call);
             bool any = false;
             if (got == input::ended ||
@@ -186,7 +187,14 @@ client_connection::frames client_connection::handle_frames(blocking_call* own, b
             over_ = error(errc::unavailable, "the server broke the protocol: " + std::string(refused));
             return frames::over;
         }
-        if (!f) return frames::handled;
+        if (!f) {
+            if (reader_.unfinished() != 0) {
+                // The rest of a long frame is no silence.
+                const std::lock_guard lock(mutex_);
+                session_->heard(own ? runtime_->time().now() : loop_.now());
+            }
+            return frames::handled;
+        }
         any = true;
         const frames how = handle(*f, own);
         if (how != frames::handled) return how;
@@ -247,6 +255,9 @@ loop::turn client_connection::on_ready(loop::event_loop&, loop::ready_flags flag
         reader expected = idle_loop;
         if (!reader_state_.compare_exchange_strong(expected, looping)) return loop::turn::nothing;
     }
+    bool any = false;
+    short_read_ = false;  // of another reader, or before this edge
+    if (flags == loop::ready::probe && probe_in_vain()) return loop::turn::nothing;
     bool connected, broken;
     {
         const std::lock_guard lock(mutex_);
@@ -255,8 +266,6 @@ loop::turn client_connection::on_ready(loop::event_loop&, loop::ready_flags flag
         connected = connected_;
         broken = broken_;
     }
-    bool any = false;
-    short_read_ = false;  // of another reader, or before this edge
     loop::turn t = loop::turn::done;
     if (!connected && broken) {
         close(lost_error());
@@ -277,6 +286,14 @@ loop::turn client_connection::on_ready(loop::event_loop&, loop::ready_flags flag
     reader expected = looping;
     reader_state_.compare_exchange_strong(expected, idle_loop);
     return any || (flags & ~loop::ready::probe) ? loop::turn::done : loop::turn::nothing;
+}
+
+// The loop is polling for input. True: there is none.
+bool client_connection::probe_in_vain() {
+    if (!connected_ || read_some() != input::drained) return false;
+    reader_.release_if_empty();
+    reader_state_.store(idle_loop);
+    return true;
 }
 
 loop::turn client_connection::read_on_loop(bool& any) {
@@ -353,7 +370,13 @@ loop::turn client_connection::housekeeping(loop::event_loop& loop) {
 // Mutex held.
 void client_connection::check_times(base::time_point now) {
     if (!session_ || state_ == link_state::closed) return;
-    while (session_->expire(now).kind != wire::event_kind::none) {
+    for (;;) {
+        const wire::event ev = session_->expire(now);
+        if (ev.kind == wire::event_kind::none) break;
+        if (!ev.own || !ev.user) continue;
+        auto& call = *static_cast<outgoing_call*>(ev.user);
+        answered(call, ev);
+        end_call(call);
     }
     if (session_->tick(now).kind == wire::event_kind::closed && link_) {
         last_error_ = error(errc::unavailable, "the server did not answer the keep-alives");

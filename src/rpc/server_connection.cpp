@@ -84,6 +84,12 @@ void server_connection::release() noexcept {
 loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flags) {
     if (flags & loop::ready::write) flush();
     bool did_something = false;
+    short_read_ = false;  // of before this edge
+    if (flags == loop::ready::probe && !closing_ && !ending_ && !stalled_ &&
+        read_some() == input::drained) {
+        reader_.release_if_empty();
+        return loop::turn::nothing;
+    }
     if (!closing_ && !ending_) {
         {
             const std::lock_guard lock(mutex_);
@@ -110,7 +116,6 @@ loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flag
 
 loop::turn server_connection::serve(bool& did_something) {
     unsigned budget = frames_per_turn;
-    short_read_ = false;  // of before this edge
     for (;;) {
         while (!ending_) {
             std::string_view refused;
@@ -138,12 +143,23 @@ loop::turn server_connection::serve(bool& did_something) {
                 continue;
             case input::drained:
                 reader_.release_if_empty();
+                if (reader_.unfinished() != 0) note_unfinished();
                 return loop::turn::done;
             case input::ended:
                 closing_ = true;
                 return loop::turn::done;
         }
     }
+}
+
+// Part of a frame is here. The rest must come in time.
+void server_connection::note_unfinished() {
+    if (reader_.unfinished() == unfinished_) return;
+    unfinished_ = reader_.unfinished();
+    unfinished_since_ = loop_.now();
+    const std::lock_guard lock(mutex_);
+    session_->heard(unfinished_since_);
+    arm();
 }
 
 loop::turn server_connection::receive(const wire::frame& f) {
@@ -376,7 +392,10 @@ void server_connection::release(service_call& kept) noexcept {
 
 void server_connection::arm() {
     base::time_point at = session_->next_deadline();
-    if (stalled_) at = std::min(at, base::add_time(loop_.now(), server_->options().limits.unsent_time));
+    const limits& l = server_->options().limits;
+    if (stalled_) at = std::min(at, base::add_time(loop_.now(), l.unsent_time));
+    if (reader_.unfinished() != 0)
+        at = std::min(at, base::add_time(unfinished_since_, l.stall_time));
     if (at == base::never) loop_.disarm(timer_);
     else loop_.arm(timer_, at);
 }
@@ -391,6 +410,11 @@ loop::turn server_connection::on_deadline() {
         while (session_->expire(now).kind != wire::event_kind::none) {
         }
         if (session_->tick(now).kind == wire::event_kind::closed) end_session();
+        if (reader_.unfinished() != 0 &&
+            now - unfinished_since_ >= server_->options().limits.stall_time) {
+            session_->reject("a frame was not finished in time");
+            end_session();
+        }
         if (stalled_ && blocked_ && now - blocked_since_ >= server_->options().limits.unsent_time)
             closing_ = true;
         if (!ending_ && !draining_) arm();

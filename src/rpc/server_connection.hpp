@@ -64,6 +64,7 @@ private:
     void output_moved() noexcept override { post(read_again); }
 
     loop::turn serve(bool& did_something);
+    void note_unfinished();
     loop::turn receive(const wire::frame& f);
     void on_setup(const wire::frame& f);
     loop::turn on_request(wire::event& ev);
@@ -104,6 +105,8 @@ private:
     bool stalled_ = false;    // too much output: not reading
     bool draining_ = false;
     std::size_t discarded_ = 0;
+    std::size_t unfinished_ = 0;           // bytes of a frame whose rest is awaited …
+    base::time_point unfinished_since_{};  // … and since when there are that many
 
     // Guarded by mutex_.
     bool tenon_peer_ = false;

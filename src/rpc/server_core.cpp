@@ -101,6 +101,8 @@ void server_core::listen(std::string_view text) {
     }
     transport::listen_options o;
     o.insecure = options_.insecure;
+    // Who may connect is checked by credentials; the file must not stand in the way of the others.
+    if (!options_.allow_uids.empty() || !options_.allow_gids.empty()) o.mode = 0666;
     pending_.push_back(transport::open_listener(at, o).value());
     endpoints_.push_back(transport::to_string(pending_.back()->local()));
 }
