@@ -143,7 +143,7 @@ loop::turn server_connection::serve(bool& did_something) {
                 continue;
             case input::drained:
                 reader_.release_if_empty();
-                if (reader_.unfinished() != 0) note_unfinished();
+                note_unfinished();
                 return loop::turn::done;
             case input::ended:
                 closing_ = true;
@@ -152,13 +152,12 @@ loop::turn server_connection::serve(bool& did_something) {
     }
 }
 
-// Part of a frame is here. The rest must come in time.
+// Whether part of a frame is here, whose rest must come in time.
 void server_connection::note_unfinished() {
-    if (reader_.unfinished() == unfinished_) return;
-    unfinished_ = reader_.unfinished();
     unfinished_since_ = loop_.now();
+    const bool unfinished = reader_.unfinished() != 0;
+    if (unfinished == std::exchange(unfinished_, unfinished) || !unfinished) return;
     const std::lock_guard lock(mutex_);
-    session_->heard(unfinished_since_);
     arm();
 }
 
@@ -394,8 +393,7 @@ void server_connection::arm() {
     base::time_point at = session_->next_deadline();
     const limits& l = server_->options().limits;
     if (stalled_) at = std::min(at, base::add_time(loop_.now(), l.unsent_time));
-    if (reader_.unfinished() != 0)
-        at = std::min(at, base::add_time(unfinished_since_, l.stall_time));
+    if (unfinished_) at = std::min(at, base::add_time(unfinished_since_, l.stall_time));
     if (at == base::never) loop_.disarm(timer_);
     else loop_.arm(timer_, at);
 }
@@ -409,18 +407,24 @@ loop::turn server_connection::on_deadline() {
         const base::time_point now = loop_.now();
         while (session_->expire(now).kind != wire::event_kind::none) {
         }
+        if (unfinished_) check_unfinished(now);
         if (session_->tick(now).kind == wire::event_kind::closed) end_session();
-        if (reader_.unfinished() != 0 &&
-            now - unfinished_since_ >= server_->options().limits.stall_time) {
-            session_->reject("a frame was not finished in time");
-            end_session();
-        }
         if (stalled_ && blocked_ && now - blocked_since_ >= server_->options().limits.unsent_time)
             closing_ = true;
         if (!ending_ && !draining_) arm();
     }
     if (closing_) loop_.make_ready(*this);
     return loop::turn::done;
+}
+
+// Mutex held. The bytes of a long frame are a sign of life, as long as they come.
+void server_connection::check_unfinished(base::time_point now) {
+    if (now - unfinished_since_ < server_->options().limits.stall_time) {
+        session_->heard(now);
+        return;
+    }
+    session_->reject("a frame was not finished in time");
+    end_session();
 }
 
 void server_connection::end_session() {

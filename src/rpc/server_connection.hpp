@@ -65,6 +65,7 @@ private:
 
     loop::turn serve(bool& did_something);
     void note_unfinished();
+    void check_unfinished(base::time_point now);
     loop::turn receive(const wire::frame& f);
     void on_setup(const wire::frame& f);
     loop::turn on_request(wire::event& ev);
@@ -105,8 +106,8 @@ private:
     bool stalled_ = false;    // too much output: not reading
     bool draining_ = false;
     std::size_t discarded_ = 0;
-    std::size_t unfinished_ = 0;           // bytes of a frame whose rest is awaited …
-    base::time_point unfinished_since_{};  // … and since when there are that many
+    bool unfinished_ = false;              // part of a frame has come …
+    base::time_point unfinished_since_{};  // … and when the last of it
 
     // Guarded by mutex_.
     bool tenon_peer_ = false;
