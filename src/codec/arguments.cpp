@@ -18,6 +18,9 @@ namespace {
 
 using parameters = std::span<const parameter>;
 
+// In a map by name: the arguments given by position. No parameter can have this name.
+constexpr std::string_view positional_key = "*";
+
 template <class Writer>
 result<void> write_arguments(parameters ps, std::span<const void* const> arguments,
                              base::byte_buffer& out) {
@@ -106,6 +109,7 @@ private:
             if (i == parameters_.size())
                 return trouble_.invalid("too many arguments: expected at most " +
                                         std::to_string(parameters_.size()));
+            if (seen_.test(i)) return given_twice(parameters_[i].name);
             if (!read_one(i)) return false;
         }
         return !trouble_.happened();
@@ -132,14 +136,21 @@ private:
         key k;
         std::size_t cursor = 0;
         while (r_.next_key(s, k)) {
+            if (k.is == token::string && k.text == positional_key && r_.peek() == token::array) {
+                if (!read_positional()) return false;
+                continue;
+            }
             const std::size_t i = find_parameter(parameters_, k, cursor);
             if (i == parameters_.size())
                 return trouble_.invalid("unknown argument " + quoted(k.readable()));
-            if (seen_.test(i))
-                return trouble_.invalid("argument " + quoted(k.text) + " given twice");
+            if (seen_.test(i)) return given_twice(parameters_[i].name);
             if (!read_one(i)) return false;
         }
         return !trouble_.happened();
+    }
+
+    bool given_twice(std::string_view name) {
+        return trouble_.invalid("argument " + quoted(name) + " given twice");
     }
 
     bool fill_missing() {

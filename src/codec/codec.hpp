@@ -33,7 +33,8 @@ struct parameter {
 result<void> encode_arguments(codec c, std::span<const parameter> parameters,
                               std::span<const void* const> arguments, base::byte_buffer& out);
 
-/// An array is positional; a map is by name if every key is a parameter's name, otherwise the value
+/// An array is positional; a map is by name (with the first ones by position in an array under the
+/// key "*", if the caller mixes) if every key is a parameter's name, otherwise the value
 /// of a one-parameter method; anything else is the value of a one-parameter method. Unknown,
 /// missing and doubled arguments are `invalid` and named. Parameters that are optional or of type
 /// std::optional, or have a default, may be missing. Without parameters: nothing, nil, [] or {}.

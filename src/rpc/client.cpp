@@ -4,7 +4,6 @@
 #include <deque>
 #include <thread>
 
-#include "base/random.hpp"
 #include "codec/codec.hpp"
 #include "rpc/client_core.hpp"
 #include "rpc/server_core.hpp"
@@ -52,6 +51,7 @@ public:
             call.failed = std::move(encoded).error();
             return call.finish_now();
         }
+        call.repeatable = idempotent_ && core_->options().retries != 0;
         core_->start(metadata_.view(), payload, codec_, args.types->result, call, bounds);
     }
 
@@ -223,17 +223,12 @@ bool client_core::retry_after(const error& e, unsigned attempt, bool idempotent,
                               bool was_open, base::time_point deadline) const {
     if (e.code() == errc::unavailable && !e.may_have_run() && was_open && !repeated)
         return repeated = true;
-    const bool transient = e.code() == errc::unavailable || e.code() == errc::overloaded;
-    const bool allowed = options_.retries < 0 || attempt < static_cast<unsigned>(options_.retries);
-    if (!transient || !allowed || !idempotent || !runtime_->usable()) return false;
-    const auto longest = std::min<std::int64_t>(options_.backoff_last.count(),
-                                                options_.backoff_first.count() << std::min(attempt, 16U));
-    auto wait = std::chrono::milliseconds(
-        longest / 2 + static_cast<std::int64_t>(base::thread_random().below(longest / 2 + 1)));
-    if (e.retry_after()) wait = std::max(wait, *e.retry_after() + std::chrono::milliseconds(1));
-    if (deadline != base::never && runtime_->time().now() + wait >= deadline) return false;
+    if (!idempotent || !runtime_->usable()) return false;
+    const auto wait = repetition_delay(options_, e, attempt);
+    if (!wait) return false;
+    if (deadline != base::never && *wait >= deadline - runtime_->time().now()) return false;
     loop::event_loop::before_blocking();
-    std::this_thread::sleep_for(wait);
+    std::this_thread::sleep_for(*wait);
     return true;
 }
 
@@ -249,7 +244,12 @@ void client_core::start(bytes_view metadata, base::byte_buffer& payload, codec c
                            ? metadata
                            : with_bounds(metadata, b, runtime_->time().now(), room);
     request.data = payload.view();
-    request.owned = &payload;
+    if (call.repeatable) {
+        call.metadata.append(request.metadata);
+        call.payload.append(request.data);
+    } else {
+        request.owned = &payload;
+    }
     connection_->start(call, request);
 }
 

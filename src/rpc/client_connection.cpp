@@ -297,13 +297,10 @@ void client_connection::start(async_call& call, const outgoing_request& request)
         async_calls_.fetch_add(1, std::memory_order_seq_cst);
         sent = ensure_open(lock, leading, call.failed) && send(call, request);
         if (!sent) async_calls_.fetch_sub(1, std::memory_order_relaxed);
-        if (sent && call.deadline != base::never) {
-            timed_.push_back(call);
-            sooner = call.deadline < earliest_;
-            earliest_ = std::min(earliest_, call.deadline);
-        }
+        if (sent) sent_async(call, sooner);
         processing = processing_;
     }
+    if (!sent && plan_repetition(call)) return ask_for_housekeeping();
     if (!sent) {
         call.unhook();
         return call.finish_now();
@@ -311,6 +308,57 @@ void client_connection::start(async_call& call, const outgoing_request& request)
     if (sooner || reader_state_.load(std::memory_order_seq_cst) == laid_down)
         ask_for_housekeeping();
     kick(processing);
+}
+
+std::optional<std::chrono::nanoseconds> repetition_delay(const client_options& options,
+                                                         const error& e, unsigned attempt) {
+    const bool transient = e.code() == errc::unavailable || e.code() == errc::overloaded;
+    const bool allowed = options.retries < 0 || attempt < static_cast<unsigned>(options.retries);
+    if (!transient || !allowed) return std::nullopt;
+    const std::int64_t longest = std::min(options.backoff_last.count(),
+                                          options.backoff_first.count() << std::min(attempt, 16U));
+    const auto half = static_cast<std::uint64_t>(longest / 2);
+    std::chrono::milliseconds wait(half + base::thread_random().below(half + 1));
+    if (e.retry_after()) wait = std::max(wait, *e.retry_after() + std::chrono::milliseconds(1));
+    return wait;
+}
+
+// The call has failed. True: it will be sent again, so nobody is told.
+bool client_connection::plan_repetition(outgoing_call& call) {
+    if (!call.repeatable || !call.failed || !runtime_->usable()) return false;
+    const auto delay = repetition_delay(options_, *call.failed, call.attempts);
+    const auto now = runtime_->time().now();
+    if (!delay || (call.deadline != base::never && *delay >= call.deadline - now)) return false;
+    const std::lock_guard lock(mutex_);
+    if (retired_) return false;
+    ++call.attempts;
+    call.failed.reset();
+    call.repeat_at = base::add_time(now, *delay);
+    call.is_to_be_repeated = true;
+    repeating_.push_back(call);
+    return true;
+}
+
+// Mutex held. On the loop.
+void client_connection::repeat_calls(std::unique_lock<base::mutex>& lock, base::time_point now) {
+    for (auto at = repeating_.begin(); at != repeating_.end();) {
+        auto& call = static_cast<async_call&>(*at);
+        ++at;
+        if (call.repeat_at > now) continue;
+        call.unlink();
+        call.is_to_be_repeated = false;
+        async_calls_.fetch_add(1, std::memory_order_relaxed);
+        bool leading = false;
+        bool sooner = false;
+        std::optional<error> why;
+        if (ensure_open(lock, leading, why) &&
+            send(call, {call.metadata.view(), call.payload.view(), nullptr}))
+            sent_async(call, sooner);
+        else {
+            if (why) call.failed = std::move(why);
+            end_call(call);
+        }
+    }
 }
 
 result<void> client_connection::send(const outgoing_request& request) {
@@ -329,12 +377,22 @@ result<void> client_connection::send(const outgoing_request& request) {
     return {};
 }
 
+void client_connection::sent_async(async_call& call, bool& sooner) {
+    if (call.deadline == base::never) return;
+    timed_.push_back(call);
+    sooner = call.deadline < earliest_;
+    earliest_ = std::min(earliest_, call.deadline);
+}
+
 void client_connection::cancel(outgoing_call& call) noexcept {
     bool processing;
     {
         const std::lock_guard lock(mutex_);
-        if (!session_ || session_->user(call.stream) != &call) return;
-        session_->cancel(call.stream);
+        const bool in_session = session_ && session_->user(call.stream) == &call;
+        if (!in_session && !call.is_to_be_repeated) return;
+        if (in_session) session_->cancel(call.stream);
+        else async_calls_.fetch_add(1, std::memory_order_relaxed);  // end_call() takes it off
+        call.is_to_be_repeated = false;
         call.failed = outgoing_call::given_up();
         const bool blocking = call.is_blocking;
         end_call(call);

@@ -27,6 +27,11 @@
 
 namespace tenon::inline v0::rpc {
 
+/// How long to wait before call attempt number `attempt` (from 0) is repeated because of `e`; nothing
+/// if it must not be.
+std::optional<std::chrono::nanoseconds> repetition_delay(const client_options& options,
+                                                         const error& e, unsigned attempt);
+
 /// What is sent for one call. The views are read before the sending function returns.
 struct outgoing_request {
     bytes_view metadata;
@@ -109,6 +114,8 @@ private:
     void sleep_on_socket(blocking_call& call);
     bool give_up(blocking_call& call, error why);
 
+    void sent_async(async_call& call, bool& sooner);  // mutex held
+
     // Reading, by whoever does. `own` is the holder's call, null on the loop.
     enum class frames : std::uint8_t {
         handled,  ///< all that came
@@ -125,11 +132,14 @@ private:
     loop::turn on_ready(loop::event_loop& loop, loop::ready_flags flags) override;
     bool probe_in_vain();
     loop::turn read_on_loop(bool& any);
+    loop::turn deliver(async_call& call);
     loop::turn deliver_due();
+    bool plan_repetition(outgoing_call& call);
+    void repeat_calls(std::unique_lock<base::mutex>& lock, base::time_point now);
     loop::turn housekeeping(loop::event_loop& loop);
     void check_times(base::time_point now);
     void take_back(base::time_point now);
-    base::time_point next_check(base::time_point now) const;
+    base::time_point next_check(base::time_point now);
     void ask_for_housekeeping() noexcept { loop_.post(house_work_); }
     void output_blocked() noexcept override;
     loop::turn end();
@@ -156,6 +166,7 @@ private:
     base::list<outgoing_call> waiting_;        // blocking calls that neither read nor are done
     base::list<outgoing_call> timed_;          // asynchronous calls with a deadline
     base::list<outgoing_call> due_;            // asynchronous calls to be delivered
+    base::list<outgoing_call> repeating_;      // asynchronous calls to be sent again
     base::time_point earliest_ = base::never;  // not later than the first deadline in timed_
     bool want_write_ = false;                  // the loop is to watch for room
     bool going_away_ = false;                  // the server takes no new requests

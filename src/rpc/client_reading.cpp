@@ -9,6 +9,7 @@
 
 #include "rpc/client_connection.hpp"
 #include "rpc/error_codec.hpp"
+#include "rpc/hello.hpp"
 
 namespace tenon::inline v0::rpc {
 
@@ -225,14 +226,17 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
         } else if (ev.kind == wire::event_kind::closed) {
             over_ = decode_error(ev.code, ev.data);
             if (over_.message().empty()) over_ = lost_error();
+        } else if (ev.kind == wire::event_kind::metadata_push) {
+            going_away_ |= is_going_away(ev.metadata);
         } else if (ev.kind == wire::event_kind::request) {
             session_->fail(ev.stream, errc::unsupported, as_bytes("this client serves nothing"));
         }
-        // After CONNECTION_CLOSE the session goes on until its last call is answered.
+        // After CONNECTION_CLOSE, or word that the server goes away, the session goes on until its
+        // last call is answered; the next call connects anew.
         over = session_->closed() || (going_away_ |= ev.kind == wire::event_kind::closing,
                                       going_away_ && session_->own_streams() == 0);
     }
-    if (deliver && deliver->deliver(loop_) == loop::turn::lost) return frames::lost;
+    if (deliver && this->deliver(*deliver) == loop::turn::lost) return frames::lost;
     return over ? frames::over : frames::handled;
 }
 
@@ -334,8 +338,14 @@ loop::turn client_connection::deliver_due() {
         }
         // If the loop is lost meanwhile, the next owner goes on.
         if (more) ask_for_housekeeping();
-        if (call->deliver(loop_) == loop::turn::lost) return loop::turn::lost;
+        if (deliver(*call) == loop::turn::lost) return loop::turn::lost;
     }
+}
+
+loop::turn client_connection::deliver(async_call& call) {
+    if (!plan_repetition(call)) return call.deliver(loop_);
+    ask_for_housekeeping();
+    return loop::turn::done;
 }
 
 void client_connection::output_blocked() noexcept {
@@ -350,9 +360,12 @@ loop::turn client_connection::housekeeping(loop::event_loop& loop) {
     const base::time_point now = loop.refresh_now();
     bool ending;
     {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
         ending = retired_ && !resolving_;
-        if (!ending) check_times(now);
+        if (!ending) {
+            check_times(now);
+            repeat_calls(lock, now);
+        }
     }
     if (ending) return end();
     flush();
@@ -422,8 +435,9 @@ void client_connection::take_back(base::time_point now) {
 }
 
 // Mutex held.
-base::time_point client_connection::next_check(base::time_point now) const {
+base::time_point client_connection::next_check(base::time_point now) {
     base::time_point at = base::never;
+    for (const outgoing_call& call : repeating_) at = std::min(at, call.repeat_at);
     if (state_ == link_state::closed) return at;
     if (session_) at = session_->next_deadline();
     at = std::min(at, earliest_);
@@ -450,6 +464,13 @@ loop::turn client_connection::end() {
     {
         std::unique_lock lock(mutex_);
         end_calls(error(errc::cancelled, "the client has gone"));
+        while (!repeating_.empty()) {
+            outgoing_call& call = repeating_.front();
+            call.is_to_be_repeated = false;
+            call.failed = error(errc::cancelled, "the client has gone");
+            async_calls_.fetch_add(1, std::memory_order_relaxed);
+            end_call(call);
+        }
         close_link(lock);
         state_ = link_state::closed;
     }

@@ -26,6 +26,14 @@ void put_going_away_entry(base::byte_buffer& to) {
     if (coding::encode_value(codec::msgpack, status, map)) wire::put_status(to, map.view());
 }
 
+bool is_going_away(bytes_view metadata) noexcept {
+    const auto read = wire::read_request_metadata(metadata, wire::metadata_format::composite);
+    if (!read || read->status.empty()) return false;
+    const auto status = coding::decode_value(codec::msgpack, read->status);
+    const value* note = status ? status->find("going_away") : nullptr;
+    return note && note->is_bool() && note->as_bool();
+}
+
 std::string make_instance_id() {
     return fmt::format("{:012x}", base::random_seed() & 0xffff'ffff'ffffULL);
 }

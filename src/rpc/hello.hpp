@@ -20,6 +20,9 @@ void put_hello_entry(base::byte_buffer& to, std::string_view instance);
 /// Appends a status entry that says: no new requests, please.
 void put_going_away_entry(base::byte_buffer& to);
 
+/// Whether pushed metadata says so.
+bool is_going_away(bytes_view metadata) noexcept;
+
 /// 12 hex digits, unlike those of any other process or start.
 std::string make_instance_id();
 

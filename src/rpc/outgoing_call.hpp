@@ -5,6 +5,7 @@
 #include <new>
 #include <optional>
 
+#include "base/buffer.hpp"
 #include "base/clock.hpp"
 #include "base/futex.hpp"
 #include "base/intrusive.hpp"
@@ -46,6 +47,14 @@ public:
     tenon::cancellation* cancellation = nullptr;
     call_carrier* owner = nullptr;
     bool was_open = false;  // the connection was up when the call was sent
+
+    // For repeating an asynchronous call: what was sent, how often, and when to send it again.
+    bool repeatable = false;
+    bool is_to_be_repeated = false;
+    unsigned attempts = 0;
+    base::time_point repeat_at = base::never;
+    base::byte_buffer metadata;
+    base::byte_buffer payload;
 
     /// Reads the answer into the result, or makes it an error.
     void decode(bytes_view data, const decode_options& options);
