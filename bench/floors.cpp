@@ -67,6 +67,7 @@ cell reference_floor(const cell& of) {
         floor.outstanding = floor.connections = 1;
     } else if (compares_latency(of)) {
         floor.target = same ? "blocking" : "spinning";
+        floor.outstanding = 1;
     } else {
         floor.target = same ? "batch sleeping" : "batch spinning";
     }

@@ -134,6 +134,11 @@ run::run(const cell& what, const cpu_clocks& cpu)
       boundary_(after(clock::now(), what.warm_up)),
       created_(clock::now()) {}
 
+void run::restart() {
+    created_ = clock::now();
+    boundary_.store(after(created_, cell_.warm_up), std::memory_order_relaxed);
+}
+
 void run::pass_boundary(clock::time_point now) {
     const std::lock_guard lock(mutex_);
     if (now.time_since_epoch().count() < boundary_.load(std::memory_order_relaxed)) return;

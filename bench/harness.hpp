@@ -26,6 +26,9 @@ namespace bench {
 
 using clock = std::chrono::steady_clock;
 
+/// Instead of a number of calls in flight: as many as arrive.
+inline constexpr unsigned open_loop = 0;
+
 /// One combination to measure.
 struct cell {
     std::string suite;      ///< "floor", "rpc", "mixed"
@@ -33,7 +36,7 @@ struct cell {
     std::string transport;  ///< "inproc" (no server process), "unix", "tcp"
     placement where = placement::same;
     std::size_t size = 16;     ///< payload bytes, each way
-    unsigned outstanding = 1;  ///< calls in flight per connection
+    unsigned outstanding = 1;  ///< calls in flight per connection, or open_loop
     unsigned connections = 1;
     double seconds = 0.5;  ///< how long to measure
     double warm_up = 0.1;
@@ -94,6 +97,9 @@ public:
     lane& add_lane() { return lanes_.emplace_back(*this); }
     bool is_over() const { return phase_.load(std::memory_order_relaxed) == over; }
 
+    /// The warm-up begins anew; before the first call has ended.
+    void restart();
+
     /// Once it is over and no lane is in use.
     measurement result() const;
 
@@ -149,6 +155,7 @@ struct suite {
     std::string name;
     std::vector<std::unique_ptr<target>> targets;
     std::vector<cell> cells;  ///< placement and times are filled in by the caller
+    double longer = 1;        ///< its cells take that many times as long as others
 };
 
 /// Measures `what` in a process of its own.

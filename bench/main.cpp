@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "echo_target.hpp"
 #include "floors.hpp"
 #include "report.hpp"
 
@@ -26,6 +27,9 @@ struct options {
 std::vector<suite> make_suites() {
     std::vector<suite> out;
     out.push_back(make_floor_suite());
+    out.push_back(make_rpc_suite());
+    out.push_back(make_plus_suite());
+    out.push_back(make_mixed_suite());
     return out;
 }
 
@@ -71,10 +75,10 @@ options parse(const std::vector<std::string>& arguments, const std::vector<suite
 std::vector<row> plan(const options& o, const std::vector<suite>& suites, placement where) {
     std::vector<row> floors;
     std::vector<row> others;
-    const auto add = [&](std::vector<row>& to, cell c) {
+    const auto add = [&](std::vector<row>& to, cell c, double longer) {
         c.where = where;
-        c.seconds = o.quick ? 0.12 : 0.5;
-        c.warm_up = o.quick ? 0.04 : 0.1;
+        c.seconds = longer * (o.quick ? 0.12 : 0.5);
+        c.warm_up = longer * (o.quick ? 0.04 : 0.1);
         const auto is_there = [&](const row& r) { return r.what == c; };
         if (std::none_of(to.begin(), to.end(), is_there)) to.push_back({c, {}, {}, false});
         return c;
@@ -83,8 +87,8 @@ std::vector<row> plan(const options& o, const std::vector<suite>& suites, placem
         if (!o.words.empty() && std::find(o.words.begin(), o.words.end(), s.name) == o.words.end())
             continue;
         for (const cell& c : s.cells) {
-            const cell added = add(s.name == "floor" ? floors : others, c);
-            if (s.name != "floor") add(floors, reference_floor(added));
+            const cell added = add(s.name == "floor" ? floors : others, c, s.longer);
+            if (s.name != "floor") add(floors, reference_floor(added), 1);
         }
     }
     floors.insert(floors.end(), others.begin(), others.end());
@@ -124,9 +128,12 @@ std::vector<row> measure_all(const options& o, std::vector<row> rows) {
     }
     for (row& r : rows) {
         if (r.what.suite == "floor") continue;
-        const cell wanted = reference_floor(r.what);
-        for (const row& f : rows)
+        cell wanted = reference_floor(r.what);
+        for (const row& f : rows) {
+            wanted.seconds = f.what.seconds;
+            wanted.warm_up = f.what.warm_up;
             if (f.what == wanted) r.floor = f.result;
+        }
     }
     return rows;
 }

@@ -28,16 +28,20 @@ std::string size_text(std::size_t n) {
 
 // Three significant digits.
 std::string time_text(double us) {
-    return fmt::format("{:.{}f}", us, us < 10 ? 2 : us < 100 ? 1 : 0);
+    return fmt::format("{:.{}f}", us, us < 1 ? 3 : us < 10 ? 2 : us < 100 ? 1 : 0);
 }
 
 std::string json_number(double d) { return fmt::format("{:.6g}", d); }
+
+// The other suites have one target, which needs no name.
+bool has_variants(const cell& c) { return c.suite == "floor" || c.suite == "mixed"; }
 
 std::string json_object(const row& r) {
     const cell& c = r.what;
     std::string out = fmt::format(R"({{"bench": "{}", )", c.suite);
     if (r.floor) out += fmt::format(R"("transport": "{}", )", c.transport);
-    else out += fmt::format(R"("name": "{} {}", )", c.transport, c.target);
+    if (!r.floor) out += fmt::format(R"("name": "{} {}", )", c.transport, c.target);
+    else if (has_variants(c)) out += fmt::format(R"("name": "{}", )", c.target);
     out += fmt::format(R"("placement": "{}", "size": {}, "outstanding": {}, "connections": {}, )",
                        to_string(c.where), c.size, c.outstanding, c.connections);
     out += fmt::format(R"("p50_us": {}, "p99_us": {}, "calls_per_s": {}, "cpu_us_per_call": {}, )",
@@ -76,10 +80,11 @@ void print_table(const std::vector<row>& rows) {
     bool any_noisy = false;
     for (const row& r : rows) {
         const cell& c = r.what;
-        const std::string name = c.suite == "floor" ? fmt::format("{} {}", c.transport, c.target)
-                                                    : fmt::format("{} {}", c.suite, c.transport);
-        fmt::print("{:<28}{:>8}{:>6}{:>5}{:>10}{:>10}{:>12.0f}{:>10}{:>7}{}\n",
-                   (c.suite == "floor" ? "floor  " : "") + name, size_text(c.size), c.outstanding,
+        std::string name = fmt::format("{} {}", c.suite, c.transport);
+        if (has_variants(c)) name += " " + c.target;
+        fmt::print("{:<28}{:>8}{:>6}{:>5}{:>10}{:>10}{:>12.0f}{:>10}{:>7}{}\n", name,
+                   size_text(c.size),
+                   c.outstanding == open_loop ? "open" : std::to_string(c.outstanding),
                    c.connections, time_text(r.result.p50_us), time_text(r.result.p99_us),
                    r.result.calls_per_s, time_text(r.result.cpu_us_per_call),
                    r.floor ? fmt::format("{:.2f}", r.ratio()) : "", r.noisy ? " ~" : "");

@@ -1,0 +1,55 @@
+#pragma once
+// Tenon's side of the bench: the echo service, and how it is reached over each transport.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "../examples/echo.hpp"
+#include "harness.hpp"
+#include "tenon/client.hpp"
+#include "tenon/server.hpp"
+
+namespace bench {
+
+/// The spelling a server listens at, fresh for this process: "inproc", "unix" or "tcp".
+std::string tenon_endpoint(const std::string& transport);
+
+/// Runs a configured server at that endpoint until the process is killed.
+void serve_until_killed(tenon::server& server, const std::string& transport,
+                        const target::announce& ready);
+
+/// Fills in `echo` and `plus`.
+void implement(example::echo& e);
+
+/// For "inproc": a server in this process, which `endpoint` then names. Else null.
+std::unique_ptr<tenon::server> local_echo_server(const cell& what, std::string& endpoint);
+
+/// A connected client.
+tenon::stub<example::echo> connect_echo(const std::string& endpoint);
+
+/// Ends the process if a call has failed.
+template <class T>
+void need(const tenon::result<T>& reply) {
+    if (!reply) fail("a call failed: " + std::string(reply.error().message()));
+}
+
+/// Calls back to back. Calls that are short beside a reading of the clock can share one.
+template <class Call>
+void repeat(lane& calls, unsigned per_reading, Call call) {
+    clock::time_point begun = clock::now();
+    for (bool go_on = true; go_on;) {
+        for (unsigned i = 0; i < per_reading; ++i) call();
+        const auto now = clock::now();
+        const auto each = (now - begun) / per_reading;
+        for (unsigned i = 0; i < per_reading; ++i) go_on = calls.completed(now - each, now);
+        begun = now;
+    }
+}
+
+/// The suites.
+suite make_rpc_suite();
+suite make_plus_suite();
+suite make_mixed_suite();
+
+}  // namespace bench
