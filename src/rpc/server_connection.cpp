@@ -41,8 +41,9 @@ peer_info info_of(const transport::peer_identity& p, const std::string& address)
     return info;
 }
 
-wire::session_options session_options_of(const limits& l) {
+wire::session_options session_options_of(const limits& l, wire::byte_budget& reassembly) {
     wire::session_options o;
+    o.shared_reassembly = &reassembly;
     o.message_limit = l.message;
     o.reassembly_limit = l.reassembly_per_connection;
     o.max_requests = l.calls_per_connection;
@@ -62,7 +63,7 @@ server_connection::server_connection(std::shared_ptr<server_core> server, loop::
       peer_(info_of(link->peer(), peer_address_)) {
     link_ = std::move(link);
     connected_ = true;
-    session_.emplace(wire::role::server, session_options_of(server_->options().limits),
+    session_.emplace(wire::role::server, session_options_of(server_->options().limits, server_->reassembly()),
                      server_->runtime().time().now());
     if (!refusal.empty()) {
         session_->close(wire::error_code::rejected_setup, refusal);

@@ -79,7 +79,8 @@ server_core::server_core(server_options options)
     : options_(std::move(options)),
       runtime_((options_.runtime ? *options_.runtime : tenon::runtime::process()).shared_core()),
       methods_(std::make_shared<method_table>()),
-      instance_(make_instance_id()) {
+      instance_(make_instance_id()),
+      reassembly_(options_.limits.reassembly) {
     decoding_.refuse_unknown_members = options_.refuse_unknown_members;
     decoding_.max_depth = options_.limits.depth;
     access_.allow_uid.assign(options_.allow_uids.begin(), options_.allow_uids.end());

@@ -16,6 +16,7 @@
 #include "tenon/server.hpp"
 #include "transport/access.hpp"
 #include "transport/listener.hpp"
+#include "wire/budget.hpp"
 
 namespace tenon::inline v0::rpc {
 
@@ -47,6 +48,8 @@ public:
     detail::runtime_core& runtime() const noexcept { return *runtime_; }
     bool configuring() const noexcept { return state_.load() == state::configuring; }
     const std::string& instance() const noexcept { return instance_; }
+    /// Bytes of unfinished messages on all connections.
+    wire::byte_budget& reassembly() noexcept { return reassembly_; }
 
     /// In-process calls come in between these; false: not running.
     bool begin_call() noexcept;
@@ -73,6 +76,7 @@ private:
     const std::shared_ptr<detail::runtime_core> runtime_;
     const std::shared_ptr<method_table> methods_;
     const std::string instance_;
+    wire::byte_budget reassembly_;
     decode_options decoding_;
     transport::access_rule access_;
     std::function<void(const std::vector<std::string>&)> started_;

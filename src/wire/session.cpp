@@ -47,6 +47,7 @@ session::session(role r, const session_options& options, time_point now)
       started_(now),
       last_received_(now),
       next_keepalive_(now + options.keepalive_interval),
+      partial_bytes_(options.shared_reassembly),
       lease_until_(now),
       partial_deadline_(now) {}
 

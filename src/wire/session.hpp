@@ -15,6 +15,7 @@
 #include "base/buffer.hpp"
 #include "tenon/error.hpp"
 #include "tenon/result.hpp"
+#include "wire/budget.hpp"
 #include "wire/frame.hpp"
 #include "wire/output.hpp"
 #include "wire/stream_table.hpp"
@@ -39,6 +40,8 @@ struct session_options {
     /// Of one reassembled message, metadata included; and of all unfinished ones together.
     std::size_t message_limit = std::size_t{64} << 20;
     std::size_t reassembly_limit = std::size_t{64} << 20;
+    /// The same of all sessions that share it; may be null.
+    byte_budget* shared_reassembly = nullptr;
     /// Of the peer, in flight at once; more are answered with REJECTED.
     std::size_t max_requests = 1024;
     /// Server: from the start to SETUP.
@@ -258,7 +261,7 @@ private:
     bool flushing_ = false;   // closed by this side: out() still goes to the peer
     std::uint32_t uses_ = 0;  // the last stream_ref::use given out
     std::uint32_t close_code_ = error_code::connection_error;
-    std::size_t partial_bytes_ = 0;  // in unfinished messages
+    budget_share partial_bytes_;  // in unfinished messages
     std::size_t partial_count_ = 0;
     std::unique_ptr<partial_message> spare_;
     milliseconds lifetime_{0};

@@ -348,21 +348,21 @@ session::fragment_state session::take_fragment(stream_slot& slot, const frame& f
     if (!f.metadata.empty() && p.bytes.size() != p.metadata_size) return fragment_state::broken;
     if (p.metadata_size + f.metadata.size() > max_metadata_size) return fragment_state::too_long;
     if (p.bytes.size() + more > options_.message_limit) return fragment_state::too_long;
-    if (partial_bytes_ + more > options_.reassembly_limit) return fragment_state::no_room;
+    if (partial_bytes_.taken() + more > options_.reassembly_limit || !partial_bytes_.take(more))
+        return fragment_state::no_room;
     p.bytes.append(f.metadata);
     p.bytes.append(f.data);
     p.metadata_size += f.metadata.size();
     p.has_metadata |= f.has_metadata;
     p.complete |= f.has(flag::complete);
     p.touched = now_;
-    partial_bytes_ += more;
     return fragment_state::taken;
 }
 
 /// Moves the reassembled message into the event.
 void session::take_message(stream_slot& slot, event& e) noexcept {
     partial_message& p = *slot.partial;
-    partial_bytes_ -= p.bytes.size();
+    partial_bytes_.give_back(p.bytes.size());
     e.storage = std::move(p.bytes);
     e.has_metadata = p.has_metadata;
     e.metadata = e.storage.view().first(p.metadata_size);
@@ -372,7 +372,7 @@ void session::take_message(stream_slot& slot, event& e) noexcept {
 
 void session::drop_partial(stream_slot& slot) noexcept {
     if (slot.partial == nullptr) return;
-    partial_bytes_ -= slot.partial->bytes.size();
+    partial_bytes_.give_back(slot.partial->bytes.size());
     --partial_count_;
     *slot.partial = partial_message();
     spare_ = std::move(slot.partial);
