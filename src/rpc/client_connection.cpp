@@ -110,10 +110,6 @@ bool client_connection::ensure_open(std::unique_lock<base::mutex>& lock, bool& l
         return true;
     }
     const bool wants_to_lead = std::exchange(leading, false);
-    if (auto e = runtime_->unusable()) {
-        why = std::move(e);
-        return false;
-    }
     if (retired_ || runtime_->time().now() < retry_at_) {
         why = not_connected();
         return false;
@@ -259,6 +255,10 @@ void client_connection::end_call(outgoing_call& call) {
 }
 
 void client_connection::call(blocking_call& call, const outgoing_request& request) {
+    if (auto e = runtime_->unusable()) {
+        call.failed = std::move(e);
+        return;
+    }
     loop::event_loop::before_blocking();
     if (!call.hook(*this)) {
         call.failed = outgoing_call::given_up().set_may_have_run(false);
@@ -286,6 +286,10 @@ void client_connection::start(async_call& call, const outgoing_request& request)
     bool sent = false;
     bool sooner = false;
     bool leading = false;
+    if (auto e = runtime_->unusable()) {
+        call.failed = std::move(e);
+        return call.finish_now();
+    }
     if (!call.hook(*this)) {
         call.failed = outgoing_call::given_up().set_may_have_run(false);
         return call.finish_now();
@@ -362,6 +366,7 @@ void client_connection::repeat_calls(std::unique_lock<base::mutex>& lock, base::
 }
 
 result<void> client_connection::send(const outgoing_request& request) {
+    if (auto e = runtime_->unusable()) return *std::move(e);
     bool processing;
     {
         std::unique_lock lock(mutex_);
@@ -426,6 +431,7 @@ void client_connection::abandon(async_call& call) noexcept {
 }
 
 void client_connection::connect() {
+    if (!runtime_->usable()) return;
     std::optional<error> why;
     bool leading = false;
     std::unique_lock lock(mutex_);
@@ -435,11 +441,13 @@ void client_connection::connect() {
 }
 
 bool client_connection::is_connected() {
+    if (!runtime_->usable()) return false;
     const std::lock_guard lock(mutex_);
     return state_ == link_state::open;
 }
 
 result<void> client_connection::wait_ready(std::chrono::milliseconds timeout) {
+    if (auto e = runtime_->unusable()) return *std::move(e);
     loop::event_loop::before_blocking();
     const auto limit = base::add_time(runtime_->time().now(), timeout);
     for (;;) {

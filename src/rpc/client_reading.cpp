@@ -450,6 +450,7 @@ base::time_point client_connection::next_check(base::time_point now) {
 }
 
 void client_connection::retire() noexcept {
+    if (runtime_->is_forked()) return;
     {
         const std::lock_guard lock(mutex_);
         retired_ = true;

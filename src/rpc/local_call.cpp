@@ -230,6 +230,7 @@ private:
 
 result<const local_method*> local_resolver::begin(const client_core& client, std::string_view route,
                                                   const detail::signature* types) {
+    if (auto e = client.runtime().unusable()) return *std::move(e);
     if (const local_method* known = current_.load(std::memory_order_acquire))
         if (known->server->begin_call()) return known;
     const std::lock_guard lock(mutex_);

@@ -83,11 +83,8 @@ void runtime_core::start() {
 }
 
 runtime_core::~runtime_core() {
-    if (fork_generation_ == fork_count.load(std::memory_order_relaxed)) {
-        stop();
-        return;
-    }
-    // In a forked child the threads do not exist; joining or destroying them would hang.
+    if (!is_forked()) return stop();
+    // The threads do not exist here; joining or destroying them would hang.
     (void)crew_.release();
     (void)monitor_.release();
     (void)pool_.release();
@@ -98,15 +95,17 @@ loop::event_loop& runtime_core::next_loop() noexcept {
     return *loops_[next_.fetch_add(1, std::memory_order_relaxed) % loops_.size()];
 }
 
+bool runtime_core::is_forked() const noexcept {
+    return fork_generation_ != fork_count.load(std::memory_order_relaxed);
+}
+
 bool runtime_core::usable() const noexcept {
-    return running_.load(std::memory_order_relaxed) &&
-           fork_generation_ == fork_count.load(std::memory_order_relaxed);
+    return running_.load(std::memory_order_relaxed) && !is_forked();
 }
 
 std::optional<error> runtime_core::unusable() const {
     if (usable()) return std::nullopt;
-    const bool forked = fork_generation_ != fork_count.load(std::memory_order_relaxed);
-    error e(errc::unavailable, forked ? "used after fork: make a new runtime in the child process"
+    error e(errc::unavailable, is_forked() ? "used after fork: make a new runtime in the child process"
                                       : "the runtime has been stopped");
     return e.set_may_have_run(false);
 }

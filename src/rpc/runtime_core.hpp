@@ -51,6 +51,9 @@ public:
     /// Nothing if usable; otherwise why not (stopped, or used in a forked child).
     std::optional<error> unusable() const;
     bool usable() const noexcept;
+    /// This process is a fork() of the one that made the runtime: what the two share (the sockets,
+    /// the epoll instances) belongs to the other, and locks may be held for ever.
+    bool is_forked() const noexcept;
 
     /// Joins all threads and runs what was posted before. Throws failure(conflict) on one of them.
     void stop();

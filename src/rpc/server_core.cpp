@@ -1,6 +1,5 @@
 #include "rpc/server_core.hpp"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -8,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "base/unique_fd.hpp"
 #include "rpc/hello.hpp"
@@ -239,17 +239,16 @@ void server_core::end_call() noexcept {
 void server_core::wait_until(base::time_point limit, bool (server_core::*done)() const) {
     std::unique_lock lock(mutex_);
     const auto finished = [&] { return (this->*done)(); };
-    if (!runtime_->is_external()) {
+    if (!runtime_->is_external() && runtime_->usable()) {
         if (limit == base::never) changed_.wait(lock, finished);
         else changed_.wait_until(lock, limit, finished);
         return;
     }
-    // There is no thread but this one that could run the loop.
+    // There is no thread but this one that could run the loops.
     while (!finished() && std::chrono::steady_clock::now() < limit) {
         lock.unlock();
-        runtime_->loop(0).run_ready();
-        pollfd p{runtime_->loop(0).fd(), POLLIN, 0};
-        ::poll(&p, 1, 1);
+        for (std::size_t i = 0; i < runtime_->loop_count(); ++i) runtime_->loop(i).run_ready();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
         lock.lock();
     }
 }
@@ -257,10 +256,11 @@ void server_core::wait_until(base::time_point limit, bool (server_core::*done)()
 void server_core::stop(std::chrono::milliseconds drain) {
     if (loop::event_loop::in_user_code() && !runtime_->is_external())
         throw failure(error(errc::conflict, "a server cannot be stopped from a handler"));
+    if (runtime_->is_forked()) return;  // the sockets and the threads are the parent's
     const std::lock_guard one_at_a_time(stop_mutex_);
     const state before = state_.exchange(state::draining);
     for (const std::string& n : names_) runtime_->withdraw(n, this);
-    if (before == state::running && runtime_->usable()) {
+    if (before == state::running) {
         const auto limit = std::chrono::steady_clock::now() + drain;
         {
             const std::lock_guard lock(mutex_);

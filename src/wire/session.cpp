@@ -43,11 +43,11 @@ session::session(role r, const session_options& options, time_point now)
       options_(options),
       role_(r),
       lifetime_(options.max_lifetime),
+      partial_bytes_(options.shared_reassembly),
       now_(now),
       started_(now),
       last_received_(now),
       next_keepalive_(now + options.keepalive_interval),
-      partial_bytes_(options.shared_reassembly),
       lease_until_(now),
       partial_deadline_(now) {}
 
