@@ -18,6 +18,8 @@ TENON_INTERFACE(kitchen, "demo", "kitchen", "1.0.0", (cook, dish))
 
 struct waiter {
     tenon::method<std::string(std::string)> bring;
+
+    static void describe(tenon::description<waiter>& d) { d[&waiter::bring].blocking(); }
 };
 TENON_INTERFACE(waiter, "demo", "waiter", "1.0.0", (bring, dish))
 
@@ -44,8 +46,8 @@ int main() {
     const std::string at = server.endpoints().front();
 
     // Calls made inside a handler inherit its deadline and its cancellation.
-    auto inner = tenon::connect<kitchen>(at);
-    server.publish<waiter>().bring = [inner](std::string dish) { return inner.cook(dish); };
+    auto k = tenon::connect<kitchen>(at);
+    server.publish<waiter>().bring = [k](const std::string& dish) { return k.cook(dish); };
     server.start();
 
     auto w = tenon::connect<waiter>(at);
