@@ -42,15 +42,19 @@ std::byte* decoder<R>::arena_room(std::size_t n) {
     return arena_->extend(n);
 }
 
+// The view is set on success only: what the reader gives may be gone when it goes on.
 template <class R>
-bool decoder<R>::read_view(std::string_view& s) {
+bool decoder<R>::read_view(std::string_view& view) {
     bool stable = false;
-    if (!expect(token::string) || !r_.string(s, stable)) return false;
-    if (stable) return true;
-    std::byte* at = arena_room(s.size());
-    if (at == nullptr) return false;
-    std::memcpy(at, s.data(), s.size());
-    s = {reinterpret_cast<const char*>(at), s.size()};
+    std::string_view text;
+    if (!expect(token::string) || !r_.string(text, stable)) return false;
+    if (!stable && !text.empty()) {
+        std::byte* at = arena_room(text.size());
+        if (at == nullptr) return false;
+        std::memcpy(at, text.data(), text.size());
+        text = {reinterpret_cast<const char*>(at), text.size()};
+    }
+    view = text;
     return true;
 }
 
@@ -78,17 +82,18 @@ bool decoder<R>::read_bytes(const bytes_ops& ops, void* o) {
 }
 
 template <class R>
-bool decoder<R>::read_bytes_view(bytes_view& b) {
+bool decoder<R>::read_bytes_view(bytes_view& view) {
     const token t = r_.peek();
     bool stable = false;
-    if (t == token::bytes) return r_.bytes(b, stable);
+    if (t == token::bytes) return r_.bytes(view, stable);
     if (t != token::string) return wrong("bytes", t);
     std::string_view text;
     if (!r_.string(text, stable)) return false;
     const std::size_t size = base64_content_size(text);
+    if (size == 0) return view = {}, text.empty() || trouble_.expected("base64", "text");
     std::byte* at = arena_room(size);
     if (at == nullptr) return false;
-    b = {at, size};
+    view = {at, size};
     return read_base64(text, at) || trouble_.expected("base64", "text");
 }
 

@@ -68,7 +68,7 @@ private:
         if (size >= 32) return long_text(s, size);
         std::byte* at = out_.room(1 + size);
         *at++ = static_cast<std::byte>(0xA0 | size);
-        std::memcpy(at, s, size);
+        if (size != 0) std::memcpy(at, s, size);
         out_.advance_to(at + size);
         return true;
     }
