@@ -83,7 +83,10 @@ void runtime_core::start() {
 }
 
 runtime_core::~runtime_core() {
-    if (!is_forked()) return stop();
+    if (!is_forked()) {
+        stop();
+        return;
+    }
     // The threads do not exist here; joining or destroying them would hang.
     (void)crew_.release();
     (void)monitor_.release();
