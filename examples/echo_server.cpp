@@ -54,9 +54,10 @@ void implement(example::echo& e) {
 }
 
 int usage() {
-    std::fputs("usage: echo_server --listen ENDPOINT [--listen ENDPOINT …] [--insecure] "
-               "[--allow-uid N …]\n",
-               stderr);
+    std::fputs(
+        "usage: echo_server --listen ENDPOINT [--listen ENDPOINT …] [--insecure] "
+        "[--allow-uid N …]\n",
+        stderr);
     return 2;
 }
 

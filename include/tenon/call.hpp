@@ -21,8 +21,8 @@ class packed_argument {
     using held = std::conditional_t<same, Arg&&, Param>;
 
 public:
-    static constexpr bool movable =
-        !same || (!std::is_lvalue_reference_v<Arg> && !std::is_const_v<std::remove_reference_t<Arg>>);
+    static constexpr bool movable = !same || (!std::is_lvalue_reference_v<Arg> &&
+                                              !std::is_const_v<std::remove_reference_t<Arg>>);
 
     explicit packed_argument(Arg&& a) : held_(std::forward<Arg>(a)) {}
     void* pointer() noexcept {
@@ -38,8 +38,7 @@ class packed_arguments;
 template <class... Params, class... Args>
 class packed_arguments<std::tuple<Params...>, std::tuple<Args...>> {
 public:
-    packed_arguments(const signature& s, Args&&... a)
-        : held_(std::forward<Args>(a)...), types_(s) {
+    packed_arguments(const signature& s, Args&&... a) : held_(std::forward<Args>(a)...), types_(s) {
         std::apply([&](auto&... p) { fill(p.pointer()...); }, held_);
     }
     call_arguments get() const noexcept { return {items_, sizeof...(Args), movable, &types_}; }

@@ -20,7 +20,7 @@ namespace tenon::inline v0 {
 
 namespace rpc {
 class client_core;
-}
+}  // namespace rpc
 
 /// A handle; copies share one connection. Thread-safe. When the last copy (stubs and bound methods
 /// count as copies) is gone, calls under way end as `cancelled`.
@@ -76,8 +76,7 @@ template <class Contract>
 class stub : public Contract {
 public:
     explicit stub(client c) : client_(std::move(c)) {
-        const std::vector<detail::binding> bindings =
-            client_.bind(detail::contract_of<Contract>());
+        const std::vector<detail::binding> bindings = client_.bind(detail::contract_of<Contract>());
         detail::contract_visitor<Contract> v{*this, nullptr, &bindings};
         tenon_interface(v);
     }

@@ -15,8 +15,8 @@ class cancellation;
 
 /// The other end of a connection.
 struct peer_info {
-    std::string_view transport;  ///< "inproc", "unix", "tcp"
-    std::string_view address;    ///< "127.0.0.1:40312"; empty where the transport has none
+    std::string_view transport;    ///< "inproc", "unix", "tcp"
+    std::string_view address;      ///< "127.0.0.1:40312"; empty where the transport has none
     bool has_credentials = false;  ///< the kernel vouches for the three below
     std::int64_t pid = -1;
     std::uint32_t uid = 0;

@@ -164,7 +164,7 @@ namespace detail {
 template <class Contract>
 struct contract_visitor {
     Contract& object;
-    contract_info* info = nullptr;            // when describing
+    contract_info* info = nullptr;                   // when describing
     const std::vector<binding>* bindings = nullptr;  // when binding
 
     void identity(const char* publisher, const char* service, const char* version) {
@@ -182,7 +182,9 @@ struct contract_visitor {
 };
 
 template <class Contract>
-concept described_contract = requires(contract_visitor<Contract>& v) { tenon_interface(v); };
+concept described_contract = requires(contract_visitor<Contract>& v) {
+    tenon_interface(v);
+};
 
 template <class Contract>
 void set_tags(Contract& object, contract_info& info) {
@@ -202,7 +204,7 @@ const contract_info& contract_of() {
         Contract prototype;
         contract_visitor<Contract> v{prototype, &made};
         tenon_interface(v);
-        if constexpr (requires(description<Contract>& d) { Contract::describe(d); }) {
+        if constexpr (requires(description<Contract> & d) { Contract::describe(d); }) {
             set_tags(prototype, made);
             description<Contract> d(made, prototype);
             Contract::describe(d);
@@ -231,8 +233,8 @@ const contract_info& contract_of() {
 #define TENON_STRINGIZE(...) TENON_STRINGIZE_(__VA_ARGS__)
 #define TENON_STRINGIZE_(...) #__VA_ARGS__
 
-#define TENON_INTERFACE_MEMBER(Contract, entry)                        \
-    tenon_visitor.member(tenon_visitor.object.TENON_HEAD(entry),       \
+#define TENON_INTERFACE_MEMBER(Contract, entry)                  \
+    tenon_visitor.member(tenon_visitor.object.TENON_HEAD(entry), \
                          TENON_STRINGIZE(TENON_HEAD(entry)), TENON_STRINGIZE(TENON_TAIL(entry)))
 
 #define TENON_IMPLEMENT_MEMBER(Contract, entry)                                                   \

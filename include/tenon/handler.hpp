@@ -79,8 +79,8 @@ struct signature_holder;
 template <class R, class... Args, class... Errors>
 struct signature_holder<R, std::tuple<Args...>, std::tuple<Errors...>> {
     static constexpr signature value{
-        type_list<Args...>::shapes,   type_list<Args...>::transfers, sizeof...(Args), &shape_of<R>(),
-        make_transfer<R>(),           type_list<Errors...>::shapes,  sizeof...(Errors)};
+        type_list<Args...>::shapes, type_list<Args...>::transfers, sizeof...(Args),  &shape_of<R>(),
+        make_transfer<R>(),         type_list<Errors...>::shapes,  sizeof...(Errors)};
 };
 
 // The library's side of a call being served, remote or in process. A call is answered once;
@@ -134,14 +134,14 @@ template <class F, class... Args>
 decltype(auto) invoke_handler(F& f, context& ctx, Args&&... args) {
     if constexpr (takes_context<F, Args...>)
         return std::invoke(f, ctx, std::forward<Args>(args)...);
-    else
-        return std::invoke(f, std::forward<Args>(args)...);
+    else return std::invoke(f, std::forward<Args>(args)...);
 }
 
 template <class Returned, class R>
 consteval bool returns() {
     using type = typename unwrap<Returned>::type;
-    if constexpr (std::is_void_v<R> || std::is_void_v<type>) return std::is_void_v<R> && std::is_void_v<type>;
+    if constexpr (std::is_void_v<R> || std::is_void_v<type>)
+        return std::is_void_v<R> && std::is_void_v<type>;
     else return std::is_constructible_v<R, type>;
 }
 
@@ -152,8 +152,7 @@ consteval bool can_implement() {
         return returns<std::invoke_result_t<F&, context&, Args...>, R>();
     else if constexpr (std::is_invocable_v<F&, Args...>)
         return returns<std::invoke_result_t<F&, Args...>, R>();
-    else
-        return false;
+    else return false;
 }
 template <class F, class R, class... Args>
 inline constexpr bool fits = can_implement<F, R, Args...>();
@@ -249,7 +248,8 @@ private:
         if (failed) reply_error(ctx, *std::move(failed));
     }
     static void drive(F& f, context& kept, std::tuple<Args...> args) {
-        spawn(run(f, kept, std::move(args)), scope_of(kept), [&kept](task<void>&) { release(kept); });
+        spawn(run(f, kept, std::move(args)), scope_of(kept),
+              [&kept](task<void>&) { release(kept); });
     }
 
     F f_;

@@ -16,7 +16,7 @@ namespace tenon::inline v0 {
 
 namespace detail {
 class runtime_core;
-}
+}  // namespace detail
 
 /// The pool of threads for handlers that block.
 struct pool_options {

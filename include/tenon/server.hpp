@@ -19,7 +19,7 @@ namespace tenon::inline v0 {
 
 namespace rpc {
 class server_core;
-}
+}  // namespace rpc
 
 /// Counters of one method since the server started.
 struct method_stats {

@@ -27,7 +27,8 @@ public:
         core_->put_metadata(metadata_, route_, codec_);
         for (std::uint32_t i = 0; i < info.signature->param_count; ++i) {
             names_.push_back(info.param_names[i]);
-            parameters_.push_back({names_.back().c_str(), info.signature->params[i], false, nullptr});
+            parameters_.push_back(
+                {names_.back().c_str(), info.signature->params[i], false, nullptr});
         }
     }
 
@@ -183,9 +184,11 @@ bytes_view with_bounds(bytes_view fixed, const client_core::bounds& b, base::tim
     room.append(fixed);
     if (b.deadline != base::never) {
         const auto ms = std::chrono::ceil<std::chrono::milliseconds>(b.deadline - now).count();
-        wire::put_deadline(room, static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 1, 0xffff'ffff)));
+        wire::put_deadline(
+            room, static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 1, 0xffff'ffff)));
     }
-    if (b.urgency != priority::normal) wire::put_priority(room, static_cast<std::uint8_t>(b.urgency));
+    if (b.urgency != priority::normal)
+        wire::put_priority(room, static_cast<std::uint8_t>(b.urgency));
     return room.view();
 }
 
@@ -195,8 +198,8 @@ result<void> client_core::call(bytes_view metadata, base::byte_buffer& payload, 
                                const shape* result_shape, void* result, const bounds& b,
                                bool idempotent) {
     // The payload is given away only if no repetition can need it.
-    const bool give_away = payload.size() > wire::output_queue::copy_limit &&
-                           !(idempotent && options_.retries != 0);
+    const bool give_away =
+        payload.size() > wire::output_queue::copy_limit && !(idempotent && options_.retries != 0);
 
     bool repeated = false;
     for (unsigned attempt = 0;; ++attempt) {

@@ -85,8 +85,8 @@ void client_connection::changed(link_state s) noexcept {
 
 error client_connection::not_connected() const {
     error e = last_error_ ? *last_error_ : error(errc::unavailable, "not connected");
-    const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
-        retry_at_ - runtime_->time().now());
+    const auto wait =
+        std::chrono::duration_cast<std::chrono::milliseconds>(retry_at_ - runtime_->time().now());
     e.set_origin(endpoint_text_).set_may_have_run(false);
     if (wait.count() > 0) e.set_retry_after(wait);
     return e;
@@ -182,9 +182,9 @@ void client_connection::finish_connecting() {
 void client_connection::failed_to_connect(error why) {
     back_off_ = std::clamp(back_off_ * 2, options_.backoff_first, options_.backoff_last);
     const double jitter = 0.5 + 0.5 * base::thread_random().unit();
-    retry_at_ = base::add_time(runtime_->time().now(),
-                               std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                   back_off_ * jitter));
+    retry_at_ =
+        base::add_time(runtime_->time().now(),
+                       std::chrono::duration_cast<std::chrono::nanoseconds>(back_off_ * jitter));
     last_error_ = std::move(why.set_origin(endpoint_text_).set_may_have_run(false));
     end_calls(*last_error_);
     changed(link_state::closed);

@@ -185,7 +185,8 @@ client_connection::frames client_connection::handle_frames(blocking_call* own, b
         if (!refused.empty()) {
             const std::lock_guard lock(mutex_);
             session_->reject(refused);
-            over_ = error(errc::unavailable, "the server broke the protocol: " + std::string(refused));
+            over_ =
+                error(errc::unavailable, "the server broke the protocol: " + std::string(refused));
             return frames::over;
         }
         if (!f) {
@@ -303,25 +304,15 @@ bool client_connection::probe_in_vain() {
 loop::turn client_connection::read_on_loop(bool& any) {
     for (;;) {
         switch (handle_frames(nullptr, any)) {
-            case frames::lost:
-                return loop::turn::lost;
-            case frames::more:
-                return loop::turn::again;
-            case frames::over:
-                close(over_);
-                return loop::turn::done;
-            case frames::handled:
-                break;
+            case frames::lost: return loop::turn::lost;
+            case frames::more: return loop::turn::again;
+            case frames::over: close(over_); return loop::turn::done;
+            case frames::handled: break;
         }
         switch (just_emptied() ? input::drained : read_some()) {
-            case input::more:
-                continue;
-            case input::drained:
-                reader_.release_if_empty();
-                return loop::turn::done;
-            case input::ended:
-                close(over_);
-                return loop::turn::done;
+            case input::more: continue;
+            case input::drained: reader_.release_if_empty(); return loop::turn::done;
+            case input::ended: close(over_); return loop::turn::done;
         }
     }
 }

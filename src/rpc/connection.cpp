@@ -16,10 +16,8 @@ connection::input connection::read_some() noexcept {
             reader_.commit(r.n);
             short_read_ = r.n < space.size();
             return input::more;
-        case transport::io_state::would_block:
-            return input::drained;
-        default:
-            return input::ended;
+        case transport::io_state::would_block: return input::drained;
+        default: return input::ended;
     }
 }
 

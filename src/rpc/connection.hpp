@@ -73,7 +73,7 @@ protected:
     // Guarded by mutex_.
     std::unique_ptr<transport::link> link_;  // the reader may use it without the mutex
     std::optional<wire::session> session_;
-    bool connected_ = false;   // the link is up; changed by the reader only
+    bool connected_ = false;  // the link is up; changed by the reader only
     bool writing_ = false;
     bool blocked_ = false;     // the last write found no room
     bool broken_ = false;      // writing failed

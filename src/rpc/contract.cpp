@@ -53,8 +53,8 @@ void contract_info::check() const {
         const std::string where = service + "." + m.name;
         if (!is_name(m.name, false)) bad(where + " is not a name");
         if (m.param_names.size() != m.signature->param_count)
-            bad(where + " names " + std::to_string(m.param_names.size()) + " parameters but takes " +
-                std::to_string(m.signature->param_count));
+            bad(where + " names " + std::to_string(m.param_names.size()) +
+                " parameters but takes " + std::to_string(m.signature->param_count));
         const bool raw = m.wire_codec == codec::raw;
         if (raw && m.signature->param_count > 1) bad(where + " is raw and so takes one parameter");
     }

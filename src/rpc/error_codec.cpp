@@ -31,13 +31,13 @@ std::string text_of(const value& map, std::string_view key) {
 
 void encode_error(const error& e, bool to_tenon, base::byte_buffer& out) {
     if (!to_tenon) {
-        out.append(as_bytes(e.name().empty() ? std::string(e.message())
-                                             : std::string(e.name()) + ": " +
-                                                   std::string(e.message())));
+        out.append(as_bytes(e.name().empty()
+                                ? std::string(e.message())
+                                : std::string(e.name()) + ": " + std::string(e.message())));
         return;
     }
-    value map = value::object({{"message", value(e.message())},
-                               {"may_have_run", value(e.may_have_run())}});
+    value map =
+        value::object({{"message", value(e.message())}, {"may_have_run", value(e.may_have_run())}});
     if (!e.name().empty()) map["name"] = value(e.name());
     if (!e.origin().empty()) map["origin"] = value(e.origin());
     if (e.retry_after()) map["retry_after_ms"] = value(e.retry_after()->count());
@@ -59,7 +59,8 @@ error decode_error(std::uint32_t code, bytes_view data) {
                 e.set_may_have_run(run->as_bool());
             if (const value* ms = map->find("retry_after_ms"); ms && ms->is_integer())
                 e.set_retry_after(std::chrono::milliseconds(ms->as_int64()));
-            if (const value* d = map->find("details"); d && d->is_bytes()) e.set_details(d->as_bytes());
+            if (const value* d = map->find("details"); d && d->is_bytes())
+                e.set_details(d->as_bytes());
             return e;
         }
     }

@@ -9,14 +9,14 @@
 namespace tenon::inline v0::rpc {
 
 bool has_hello(bytes_view metadata) noexcept {
-    const auto read =
-        wire::read_request_metadata(metadata, wire::metadata_format::composite);
+    const auto read = wire::read_request_metadata(metadata, wire::metadata_format::composite);
     return read && !read->hello.empty();
 }
 
 void put_hello_entry(base::byte_buffer& to, std::string_view instance) {
     base::byte_buffer map;
-    const value hello = value::object({{"version", value(wire_version)}, {"instance", value(instance)}});
+    const value hello =
+        value::object({{"version", value(wire_version)}, {"instance", value(instance)}});
     if (coding::encode_value(codec::msgpack, hello, map)) wire::put_hello(to, map.view());
 }
 

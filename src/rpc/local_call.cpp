@@ -31,9 +31,9 @@ void store(const local_result& out, service_call& call, void* result) {
     base::byte_buffer encoded;
     coding::encode_object(call.wire_codec, *s.result, result, encoded).value();
     if (out.decoded_as)
-        coding::decode_object(call.wire_codec, *out.decoded_as, out.object, encoded.view(), {}).value();
-    else
-        static_cast<bytes*>(out.object)->assign(encoded.view().begin(), encoded.view().end());
+        coding::decode_object(call.wire_codec, *out.decoded_as, out.object, encoded.view(), {})
+            .value();
+    else static_cast<bytes*>(out.object)->assign(encoded.view().begin(), encoded.view().end());
 }
 
 void fill(service_call& call, const local_request& rq, const server_core& server,
@@ -121,12 +121,14 @@ class flight final : public reply_path, public call_carrier, public loop::work {
 public:
     flight(std::shared_ptr<detail::runtime_core> runtime, std::shared_ptr<server_core> server,
            loop::event_loop& loop, const local_result& out, async_call& call)
-        : runtime_(std::move(runtime)), server_(std::move(server)), loop_(loop), out_(out), call_(&call) {}
+        : runtime_(std::move(runtime)),
+          server_(std::move(server)),
+          loop_(loop),
+          out_(out),
+          call_(&call) {}
 
     static void* operator new(std::size_t size) { return detail::frame_allocate(size); }
-    static void operator delete(void* p, std::size_t size) noexcept {
-        detail::frame_free(p, size);
-    }
+    static void operator delete(void* p, std::size_t size) noexcept { detail::frame_free(p, size); }
 
     void start(service_call& served) {
         async_call& call = *call_;
@@ -236,7 +238,8 @@ result<const local_method*> local_resolver::begin(const client_core& client, std
     const std::lock_guard lock(mutex_);
     auto server = client.local_server();
     if (!server || !server->begin_call())
-        return error(errc::unavailable, "nobody serves " + client.endpoint()).set_may_have_run(false);
+        return error(errc::unavailable, "nobody serves " + client.endpoint())
+            .set_may_have_run(false);
     method_entry* method = server->methods().find(route);
     if (!method) {
         error e = server->methods().missing(route);

@@ -52,7 +52,7 @@ public:
 
 private:
     std::atomic<const local_method*> current_{nullptr};
-    base::mutex mutex_;  // guards all_
+    base::mutex mutex_;             // guards all_
     std::deque<local_method> all_;  // grows by one per server restart; never shrinks, see current_
 };
 

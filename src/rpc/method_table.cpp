@@ -12,13 +12,9 @@ namespace {
 // A method that was slow twice within this time runs on the pool from then on.
 constexpr std::int64_t slow_window_ns = 60'000'000'000;
 
-std::int64_t steady_ns() {
-    return std::chrono::steady_clock::now().time_since_epoch().count();
-}
+std::int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
-bool is_view(const shape& s) {
-    return s.kind == kind::bytes_view || s.kind == kind::string_view;
-}
+bool is_view(const shape& s) { return s.kind == kind::bytes_view || s.kind == kind::string_view; }
 
 const value* default_of(const detail::method_info& info, const std::string& name) {
     for (const auto& [param, v] : info.defaults)
@@ -62,9 +58,10 @@ void method_entry::note_slow() noexcept {
     const std::int64_t now = steady_ns();
     const std::int64_t last = last_slow_ns_.exchange(now, std::memory_order_relaxed);
     if (last == 0 || now - last > slow_window_ns || on_pool_.exchange(true)) return;
-    log_.warning("{} holds its event loop for more than 1 ms again and again and runs on the pool "
-                 "from now on; declare it blocking",
-                 route_);
+    log_.warning(
+        "{} holds its event loop for more than 1 ms again and again and runs on the pool "
+        "from now on; declare it blocking",
+        route_);
 }
 
 void note_slow_run(const void* what) {
@@ -98,7 +95,8 @@ error method_table::missing(std::string_view route) const {
     }
     if (known.empty())
         return error(errc::not_found, "no service \"" + std::string(service) + "\" here");
-    return error(errc::not_found, "no method \"" + std::string(route) + "\"; the service has " + known);
+    return error(errc::not_found,
+                 "no method \"" + std::string(route) + "\"; the service has " + known);
 }
 
 }  // namespace tenon::inline v0::rpc

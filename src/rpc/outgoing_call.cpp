@@ -13,9 +13,8 @@ void outgoing_call::decode(bytes_view data, const decode_options& options) {
     }
     auto done = coding::decode_object(wire_codec, *result_shape, result, data, options);
     if (!done) {
-        failed.emplace(errc::data_loss,
-                       "the answer is not what the contract says: " +
-                           std::string(done.error().message()));
+        failed.emplace(errc::data_loss, "the answer is not what the contract says: " +
+                                            std::string(done.error().message()));
     }
 }
 

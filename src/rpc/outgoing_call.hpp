@@ -120,9 +120,7 @@ public:
     /// Where a coroutine without a loop of its own goes on: the client's.
     loop::event_loop* fallback = nullptr;
 
-    bool is_finished() const noexcept {
-        return phase_.load(std::memory_order_acquire) == finished;
-    }
+    bool is_finished() const noexcept { return phase_.load(std::memory_order_acquire) == finished; }
     void begin() noexcept { phase_.store(running, std::memory_order_relaxed); }
 
     bool is_coroutine() const noexcept { return is_coroutine_; }

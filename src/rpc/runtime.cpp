@@ -108,8 +108,9 @@ bool runtime_core::usable() const noexcept {
 
 std::optional<error> runtime_core::unusable() const {
     if (usable()) return std::nullopt;
-    error e(errc::unavailable, is_forked() ? "used after fork: make a new runtime in the child process"
-                                      : "the runtime has been stopped");
+    error e(errc::unavailable, is_forked()
+                                   ? "used after fork: make a new runtime in the child process"
+                                   : "the runtime has been stopped");
     return e.set_may_have_run(false);
 }
 

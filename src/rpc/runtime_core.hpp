@@ -22,7 +22,7 @@ namespace tenon::inline v0 {
 
 namespace rpc {
 class server_core;
-}
+}  // namespace rpc
 
 namespace detail {
 

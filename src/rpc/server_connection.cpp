@@ -63,7 +63,8 @@ server_connection::server_connection(std::shared_ptr<server_core> server, loop::
       peer_(info_of(link->peer(), peer_address_)) {
     link_ = std::move(link);
     connected_ = true;
-    session_.emplace(wire::role::server, session_options_of(server_->options().limits, server_->reassembly()),
+    session_.emplace(wire::role::server,
+                     session_options_of(server_->options().limits, server_->reassembly()),
                      server_->runtime().time().now());
     if (!refusal.empty()) {
         session_->close(wire::error_code::rejected_setup, refusal);
@@ -140,15 +141,12 @@ loop::turn server_connection::serve(bool& did_something) {
         }
         if (stalled_) return loop::turn::done;
         switch (just_emptied() ? input::drained : read_some()) {
-            case input::more:
-                continue;
+            case input::more: continue;
             case input::drained:
                 reader_.release_if_empty();
                 note_unfinished();
                 return loop::turn::done;
-            case input::ended:
-                closing_ = true;
-                return loop::turn::done;
+            case input::ended: closing_ = true; return loop::turn::done;
         }
     }
 }
@@ -174,20 +172,15 @@ loop::turn server_connection::receive(const wire::frame& f) {
         }
     }
     switch (ev.kind) {
-        case wire::event_kind::request:
-            return on_request(ev);
-        case wire::event_kind::cancel:
-            return cancelled ? on_cancel(*cancelled) : loop::turn::done;
-        case wire::event_kind::setup:
-            on_setup(f);
-            return loop::turn::done;
+        case wire::event_kind::request: return on_request(ev);
+        case wire::event_kind::cancel: return cancelled ? on_cancel(*cancelled) : loop::turn::done;
+        case wire::event_kind::setup: on_setup(f); return loop::turn::done;
         case wire::event_kind::closed: {
             const std::lock_guard lock(mutex_);
             end_session();
             return loop::turn::done;
         }
-        default:
-            return loop::turn::done;
+        default: return loop::turn::done;
     }
 }
 
@@ -342,8 +335,8 @@ void server_connection::answer(service_call& call, void* result) {
         auto done = coding::encode_object(call.wire_codec, *call.method().signature().result,
                                           result, encoded);
         if (!done) {
-            error e(errc::internal, "the result cannot be sent: " +
-                                        std::string(done.error().message()));
+            error e(errc::internal,
+                    "the result cannot be sent: " + std::string(done.error().message()));
             return fail(call, e);
         }
     }
@@ -406,8 +399,7 @@ loop::turn server_connection::on_deadline() {
         if (draining_) drain_step();
         const std::lock_guard lock(mutex_);
         const base::time_point now = loop_.now();
-        while (session_->expire(now).kind != wire::event_kind::none) {
-        }
+        while (session_->expire(now).kind != wire::event_kind::none) {}
         if (unfinished_) check_unfinished(now);
         if (session_->tick(now).kind == wire::event_kind::closed) end_session();
         if (stalled_ && blocked_ && now - blocked_since_ >= server_->options().limits.unsent_time)

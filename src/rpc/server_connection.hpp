@@ -101,9 +101,9 @@ private:
     wire::metadata_format format_ = wire::metadata_format::unknown;
     codec codec_ = codec::json;
     deadline_timer timer_{*this};
-    bool ending_ = false;     // the session is over: get rid of the output, then close
-    bool closing_ = false;    // close() is due
-    bool stalled_ = false;    // too much output: not reading
+    bool ending_ = false;   // the session is over: get rid of the output, then close
+    bool closing_ = false;  // close() is due
+    bool stalled_ = false;  // too much output: not reading
     bool draining_ = false;
     std::size_t discarded_ = 0;
     bool unfinished_ = false;              // part of a frame has come …

@@ -41,8 +41,8 @@ private:
                 continue;
             }
             if (got.state == transport::io_state::failed) {
-                server_->runtime().log().warning(
-                    "no more connections can be accepted for now: {}", strerror(got.error));
+                server_->runtime().log().warning("no more connections can be accepted for now: {}",
+                                                 strerror(got.error));
                 loop.arm(*this, base::add_time(loop.now(), server_->options().limits.accept_pause));
             }
             return any ? loop::turn::done : loop::turn::nothing;
@@ -164,7 +164,8 @@ std::vector<std::string> server_core::endpoints() const { return endpoints_; }
 std::vector<method_stats> server_core::stats() const {
     std::vector<method_stats> all;
     for (const auto& m : methods_->all())
-        all.push_back({m->route(), m->calls.load(), m->errors.load(), m->slow.load(), m->on_pool()});
+        all.push_back(
+            {m->route(), m->calls.load(), m->errors.load(), m->slow.load(), m->on_pool()});
     return all;
 }
 
@@ -187,12 +188,13 @@ void server_core::accept(std::unique_ptr<transport::link> link) {
         if (state_ != state::running) return;
         why = refusal(*link, key);
         // Refused peers are told, but not in any number.
-        if (!why.empty() && connection_count_ >= options_.limits.connections + refused_at_once) return;
+        if (!why.empty() && connection_count_ >= options_.limits.connections + refused_at_once)
+            return;
         ++connection_count_;
         ++per_peer_[key];
     }
-    auto* c = new server_connection(shared_from_this(), runtime_->next_loop(),
-                                    std::move(link), std::move(why));
+    auto* c = new server_connection(shared_from_this(), runtime_->next_loop(), std::move(link),
+                                    std::move(why));
     {
         const std::lock_guard lock(mutex_);
         connections_.push_back(*c);
@@ -299,7 +301,7 @@ public:
         int expected = -1;
         if (!signal_fd.compare_exchange_strong(expected, fd))
             throw failure(error(errc::conflict, "another server's run() handles the signals"));
-        struct sigaction action{};
+        struct sigaction action {};
         action.sa_handler = &on_signal;
         sigemptyset(&action.sa_mask);
         ::sigaction(SIGINT, &action, &interrupt_);
@@ -312,8 +314,8 @@ public:
     }
 
 private:
-    struct sigaction interrupt_{};
-    struct sigaction terminate_{};
+    struct sigaction interrupt_ {};
+    struct sigaction terminate_ {};
 };
 
 }  // namespace
@@ -331,8 +333,7 @@ void server_core::run() {
     }
     start();
     std::uint64_t count;
-    while (::read(wake.get(), &count, sizeof count) < 0 && errno == EINTR) {
-    }
+    while (::read(wake.get(), &count, sizeof count) < 0 && errno == EINTR) {}
     {
         const std::lock_guard lock(mutex_);
         run_fd_ = -1;

@@ -23,7 +23,7 @@ namespace tenon::inline v0 {
 
 namespace detail {
 class runtime_core;
-}
+}  // namespace detail
 
 namespace rpc {
 
@@ -42,9 +42,7 @@ protected:
     ~reply_path() = default;
 };
 
-class service_call final : public context,
-                           public loop::job,
-                           public base::list_hook<serial_gate> {
+class service_call final : public context, public loop::job, public base::list_hook<serial_gate> {
 public:
     service_call(detail::runtime_core& runtime, method_entry& method, reply_path& path,
                  const peer_info& peer) noexcept
@@ -78,19 +76,17 @@ public:
     void drop() noexcept override;
 
     static void* operator new(std::size_t size) { return detail::frame_allocate(size); }
-    static void operator delete(void* p, std::size_t size) noexcept {
-        detail::frame_free(p, size);
-    }
+    static void operator delete(void* p, std::size_t size) noexcept { detail::frame_free(p, size); }
 
     // Content, filled in by the path.
     codec wire_codec = codec::msgpack;
-    bytes_view data;                              // encoded arguments …
+    bytes_view data;                                // encoded arguments …
     const detail::call_arguments* local = nullptr;  // … or an in-process caller's
-    base::byte_buffer storage;                    // what `data` lies in, if this call owns it
-    base::byte_buffer arena;                      // for decoded views
-    base::byte_buffer parked;                     // receive buffer of a connection that went on
+    base::byte_buffer storage;                      // what `data` lies in, if this call owns it
+    base::byte_buffer arena;                        // for decoded views
+    base::byte_buffer parked;                       // receive buffer of a connection that went on
     const decode_options* decoding = nullptr;
-    std::string_view trace;                       // in trace_storage once kept
+    std::string_view trace;  // in trace_storage once kept
     std::string trace_storage;
     call_scope scope;
     tenon::cancellation cancel;
@@ -98,7 +94,7 @@ public:
     wire::stream_ref stream;
     bool wants_answer = true;
     bool caller_waits = false;  // `local` stays valid until the call is answered
-    bool cleared = false;    // see server_connection::in_place_
+    bool cleared = false;       // see server_connection::in_place_
     bool holds_path = false;
 
 private:
