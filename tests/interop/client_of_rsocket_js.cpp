@@ -1,0 +1,281 @@
+// Tenon's client calls servers written with rsocket-js; see service.js for what they serve. The
+// environment says where the scripts are (TENON_INTEROP_SOURCE).
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <future>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tenon/client.hpp"
+#include "tenon/contract.hpp"
+#include "tenon/struct.hpp"
+
+namespace foreign {
+
+using namespace std::chrono_literals;
+
+struct person {
+    std::string name;
+    std::optional<int> age;
+};
+TENON_STRUCT(person, name, age)
+
+struct greeting {
+    std::string text;
+    person to;
+};
+TENON_STRUCT(greeting, text, to)
+
+struct service {
+    tenon::method<tenon::bytes(tenon::bytes_view)> echo;
+    tenon::method<std::int64_t(std::int64_t, std::int64_t)> plus;
+    tenon::method<std::string(std::string)> upper;
+    tenon::method<greeting(person)> greet;
+    tenon::method<void(int, std::string)> fail;
+    tenon::method<int()> silent;
+    tenon::method<std::string(int)> big;
+    tenon::method<void()> nothing;
+    tenon::method<int(int)> later;
+    tenon::method<std::int64_t()> noted, cancelled, connections;
+    tenon::method<int()> garbage;
+    tenon::method<void()> vanish;
+    tenon::method<int()> missing;
+
+    static void describe(tenon::description<service>& d) {
+        d[&service::echo].codec(tenon::codec::raw);
+        d[&service::plus].idempotent();
+    }
+};
+TENON_INTERFACE(service, "example", "foreign", "1.0.0", (echo, data), (plus, a, b), (upper, text),
+                (greet, who), (fail, code, message), silent, (big, size), nothing, (later, ms),
+                noted, cancelled, connections, garbage, vanish, missing)
+
+/// One server process; killed with the object.
+class process {
+public:
+    explicit process(const std::string& version, int port = 0) {
+        const std::string script =
+            std::string(std::getenv("TENON_INTEROP_SOURCE")) + "/foreign_server.js";
+        int out[2];
+        if (pipe(out) != 0) throw std::runtime_error("pipe");
+        pid_ = fork();
+        if (pid_ == 0) {
+            dup2(out[1], STDOUT_FILENO);
+            close(out[0]);
+            close(out[1]);
+            execlp("node", "node", script.c_str(), version.c_str(), std::to_string(port).c_str(),
+                   nullptr);
+            _exit(127);
+        }
+        close(out[1]);
+        std::FILE* said = fdopen(out[0], "r");
+        if (std::fscanf(said, "listening on %d", &port_) != 1) ADD_FAILURE() << "did not start";
+        std::fclose(said);
+    }
+    process(const process&) = delete;
+    process& operator=(const process&) = delete;
+    ~process() { end(); }
+
+    void end() {
+        if (pid_ <= 0) return;
+        kill(pid_, SIGKILL);
+        waitpid(pid_, nullptr, 0);
+        pid_ = -1;
+    }
+    int port() const { return port_; }
+    std::string endpoint() const { return "tcp://127.0.0.1:" + std::to_string(port_); }
+
+private:
+    pid_t pid_ = -1;
+    int port_ = 0;
+};
+
+tenon::client_options json(std::chrono::milliseconds timeout = 10s) {
+    tenon::client_options options;
+    options.codec = tenon::codec::json;
+    options.timeout = timeout;
+    return options;
+}
+
+/// A server of the version given, shared by the tests, and a client of it.
+class client_of : public testing::TestWithParam<const char*> {
+protected:
+    void SetUp() override {
+        static std::optional<process> v0, v1;
+        std::optional<process>& shared = GetParam() == std::string("v0") ? v0 : v1;
+        if (!shared) shared.emplace(GetParam());
+        endpoint_ = shared->endpoint();
+        remote_.emplace(tenon::connect<service>(endpoint_, json()));
+    }
+
+    std::string endpoint_;
+    std::optional<tenon::stub<service>> remote_;
+};
+
+template <class R>
+tenon::error error_of(const tenon::result<R>& r) {
+    if (!r) return r.error();
+    ADD_FAILURE() << "the call succeeded";
+    return tenon::error(tenon::errc::internal);
+}
+
+TEST_P(client_of, calls_with_values_and_structs) {
+    EXPECT_EQ(remote_->plus(40, 2), 42);
+    EXPECT_EQ(remote_->upper("grüße"), "GRÜSSE");
+    const greeting g = remote_->greet(person{"Ann", 30});
+    EXPECT_EQ(g.text, "Hello, Ann!");
+    EXPECT_EQ(g.to.name, "Ann");
+    EXPECT_EQ(g.to.age, 30);
+    EXPECT_FALSE(remote_->greet(person{"Bob", {}}).to.age);
+    remote_->nothing();
+}
+
+TEST_P(client_of, calls_without_a_contract) {
+    EXPECT_EQ(remote_->handle().call("example/foreign.plus", 1, 2).as<int>(), 3);
+}
+
+TEST_P(client_of, sends_bytes_beside_json) {
+    std::string all(256, '\0');
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<char>(i);
+    const tenon::bytes sent(reinterpret_cast<const std::byte*>(all.data()),
+                            reinterpret_cast<const std::byte*>(all.data()) + all.size());
+    EXPECT_EQ(remote_->echo(sent), sent);
+}
+
+TEST_P(client_of, reads_errors) {
+    const auto e = error_of(remote_->fail.try_call(0x201, "none left"));
+    EXPECT_EQ(e.code(), tenon::errc::failed);
+    EXPECT_EQ(e.message(), "none left");
+    EXPECT_EQ(remote_->plus(1, 2), 3);
+}
+
+TEST_P(client_of, reads_error_codes) {
+    // 0.0.27 knows only APPLICATION_ERROR.
+    const bool has_codes = GetParam() == std::string("v1");
+    const auto not_found = error_of(remote_->missing.try_call());
+    EXPECT_EQ(not_found.code(), has_codes ? tenon::errc::not_found : tenon::errc::failed);
+    EXPECT_EQ(not_found.message(), "no method example/foreign.missing");
+    if (!has_codes) return;
+    EXPECT_EQ(error_of(remote_->fail.try_call(0x204, "x")).code(), tenon::errc::invalid);
+    EXPECT_EQ(error_of(remote_->fail.try_call(0x302, "x")).code(), tenon::errc::unavailable);
+    EXPECT_EQ(error_of(remote_->fail.try_call(0x399, "x")).code(), tenon::errc::failed);
+}
+
+TEST_P(client_of, refuses_a_reply_that_is_no_json) {
+    const auto e = error_of(remote_->garbage.try_call());
+    EXPECT_EQ(e.code(), tenon::errc::data_loss) << e.to_string();
+    EXPECT_EQ(remote_->plus(1, 2), 3);
+}
+
+TEST_P(client_of, gives_up_at_the_deadline) {
+    const auto before = remote_->cancelled();
+    EXPECT_EQ(error_of(remote_->silent.with({.timeout = 100ms}).try_call()).code(),
+              tenon::errc::deadline);
+    while (remote_->cancelled() == before) std::this_thread::sleep_for(5ms);
+}
+
+TEST_P(client_of, takes_large_replies) {
+    EXPECT_EQ(remote_->big(1 << 20), std::string(1 << 20, 'b'));
+    EXPECT_EQ(remote_->big(15'000'000).size(), 15'000'000u);
+}
+
+TEST_P(client_of, sends_large_requests) {
+    const std::string text(1 << 20, 'x');
+    EXPECT_EQ(remote_->upper(text), std::string(1 << 20, 'X'));
+}
+
+TEST_P(client_of, makes_ten_thousand_calls) {
+    constexpr int calls = 10'000, in_flight = 64;
+    std::atomic<int> wrong = 0;
+    std::vector<std::future<tenon::result<std::int64_t>>> running(in_flight);
+    for (int i = 0; i < calls + in_flight; ++i) {
+        auto& slot = running[static_cast<std::size_t>(i % in_flight)];
+        if (slot.valid()) {
+            const auto r = slot.get();
+            if (!r || *r != i - in_flight + 1) ++wrong;
+        }
+        if (i < calls) slot = remote_->plus.future(i, 1);
+    }
+    EXPECT_EQ(wrong, 0);
+}
+
+TEST_P(client_of, is_shared_by_threads) {
+    std::atomic<int> wrong = 0;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&, t] {
+            for (int i = 0; i < 500; ++i)
+                if (remote_->plus(t, i) != t + i) ++wrong;
+        });
+    for (std::thread& t : threads) t.join();
+    EXPECT_EQ(wrong, 0);
+}
+
+TEST_P(client_of, takes_answers_as_they_are_ready) {
+    auto slow = remote_->later.future(300);
+    EXPECT_EQ(remote_->plus(1, 2), 3);
+    EXPECT_EQ(slow.wait_for(0s), std::future_status::timeout);
+    EXPECT_EQ(slow.get().value(), 300);
+}
+
+TEST_P(client_of, fires_and_forgets) {
+    const auto before = remote_->noted();
+    for (int i = 0; i < 100; ++i)
+        ASSERT_TRUE(remote_->handle().send("example/foreign.note", tenon::value::array{}));
+    while (remote_->noted() < before + 100) std::this_thread::sleep_for(5ms);
+    EXPECT_EQ(remote_->noted(), before + 100);
+}
+
+TEST_P(client_of, keeps_the_connection_alive) {
+    // The library closes a connection without KEEPALIVE frames, whatever else comes.
+    auto options = json();
+    options.keepalive_interval = 100ms;
+    options.keepalive_lifetime = 400ms;
+    const auto remote = tenon::connect<service>(endpoint_, options);
+    const auto connections = remote.connections();
+    std::this_thread::sleep_for(800ms);
+    EXPECT_EQ(remote.connections(), connections);
+    const auto busy_until = std::chrono::steady_clock::now() + 800ms;
+    while (std::chrono::steady_clock::now() < busy_until) remote.plus(1, 2);
+    EXPECT_EQ(remote.connections(), connections);
+    EXPECT_EQ(remote.later(800), 800);  // a held call
+    EXPECT_EQ(remote.connections(), connections);
+}
+
+TEST_P(client_of, notices_that_the_server_is_gone_and_finds_it_again) {
+    std::optional<process> server(std::in_place, GetParam());
+    const int port = server->port();
+    const auto remote = tenon::connect<service>(server->endpoint(), json());
+    EXPECT_EQ(remote.plus(1, 2), 3);
+    auto open = remote.silent.future();
+    server->end();
+    EXPECT_EQ(error_of(open.get()).code(), tenon::errc::unavailable);
+    EXPECT_EQ(error_of(remote.upper.try_call("x")).code(), tenon::errc::unavailable);
+    server.emplace(GetParam(), port);
+    tenon::result<std::int64_t> r = remote.plus.try_call(1, 2);
+    for (int i = 0; i < 500 && !r; ++i) {
+        std::this_thread::sleep_for(10ms);
+        r = remote.plus.try_call(1, 2);
+    }
+    EXPECT_EQ(r.value(), 3);
+}
+
+TEST_P(client_of, sees_a_server_that_ends_in_the_middle_of_a_call) {
+    process server(GetParam());
+    const auto remote = tenon::connect<service>(server.endpoint(), json());
+    EXPECT_EQ(error_of(remote.vanish.try_call()).code(), tenon::errc::unavailable);
+}
+
+INSTANTIATE_TEST_SUITE_P(rsocket_js, client_of, testing::Values("v0", "v1"),
+                         [](const auto& p) { return std::string(p.param); });
+
+}  // namespace foreign

@@ -1,0 +1,132 @@
+'use strict';
+// rsocket-js 0.0.27 behind the interface that the tests share; see peers.js.
+
+const net = require('net');
+
+const {PeerError, once} = require('./outcome');
+
+module.exports = function (load) {
+  const core = load('rsocket-core');
+  const {Flowable, Single} = load('rsocket-flowable');
+  const TcpClient = load('rsocket-tcp-client').default;
+  const TcpServer = load('rsocket-tcp-server').default;
+
+  function to_error(error) {
+    const source = error.source || error;
+    return new PeerError(source.code, source.message);
+  }
+
+  // A peer that fails after it was closed would end this process: the library has let go of the
+  // socket's error events by then.
+  function keep_quiet(transport) {
+    const setup = transport.setupSocket;
+    transport.setupSocket = function (socket) {
+      const remove = socket.removeAllListeners;
+      socket.removeAllListeners = function (...which) {
+        remove.apply(this, which);
+        return this.on('error', () => {});
+      };
+      setup.call(this, socket);
+    };
+  }
+
+  function observe(subscribe) {
+    const result = once();
+    let cancel = null;
+    subscribe(result, (c) => { cancel = c; });
+    return {promise: result.promise, cancel: () => cancel()};
+  }
+
+  function connection(socket, closed) {
+    const collect = (flowable, n) => observe((result, cancellable) => {
+      const values = [];
+      flowable.subscribe({
+        onSubscribe: (s) => { cancellable(() => s.cancel()); s.request(n); },
+        onNext: (payload) => values.push(payload.data),
+        onComplete: () => result.resolve(values),
+        onError: (e) => result.reject(to_error(e)),
+      });
+    });
+    return {
+      request: (payload) => observe((result, cancellable) => {
+        socket.requestResponse(payload).subscribe({
+          onSubscribe: (c) => cancellable(c),
+          onComplete: (reply) => result.resolve(reply && reply.data),
+          onError: (e) => result.reject(to_error(e)),
+        });
+      }),
+      fire_and_forget: (payload) => socket.fireAndForget(payload),
+      stream: (payload, n) => collect(socket.requestStream(payload), n),
+      channel: (payload, n) => collect(socket.requestChannel(Flowable.just(payload)), n),
+      closed,
+      close: () => socket.close(),
+    };
+  }
+
+  return {
+    name: 'rsocket-js 0.0.27',
+    can_fragment: false,
+    meta: core,
+
+    connect({port, data_type, metadata_type, keep_alive = 60000, lifetime = 300000, lease,
+             setup_data}) {
+      const transport = new TcpClient({host: '127.0.0.1', port}, core.BufferEncoders);
+      keep_quiet(transport);
+      const ended = once();
+      const leases = new core.Leases();
+      const client = new core.RSocketClient({
+        setup: {dataMimeType: data_type, metadataMimeType: metadata_type, keepAlive: keep_alive,
+                lifetime, payload: setup_data && {data: setup_data}},
+        errorHandler: (e) => ended.resolve(to_error(e)),
+        leases: lease ? () => leases : undefined,
+        transport,
+      });
+      return new Promise((resolve, reject) => {
+        client.connect().subscribe({
+          onSubscribe: () => {},
+          onError: reject,
+          onComplete: (socket) => {
+            socket.connectionStatus().subscribe({
+              onSubscribe: (s) => s.request(Number.MAX_SAFE_INTEGER),
+              onNext: (status) => {
+                // The errorHandler, which knows more, comes after this.
+                if (status.kind === 'CLOSED' || status.kind === 'ERROR')
+                  setImmediate(() => ended.resolve(status.error && to_error(status.error)));
+              },
+            });
+            resolve(connection(socket, ended.promise));
+          },
+        });
+      });
+    },
+
+    serve(port, service) {
+      const server = new core.RSocketServer({
+        getRequestHandler: () => {
+          service.connected();
+          return {
+            requestResponse: (payload) => new Single((subscriber) => {
+              const call = service.call(payload);
+              subscriber.onSubscribe(() => call.cancel());
+              call.promise.then((data) => subscriber.onComplete({data}),
+                                (e) => subscriber.onError(e));
+            }),
+            fireAndForget: (payload) => service.fire_and_forget(payload),
+          };
+        },
+        transport: new TcpServer({
+          host: '127.0.0.1', port,
+          serverFactory: (on_connection) => {
+            const listener = net.createServer((socket) => {
+              socket.on('error', () => {});
+              on_connection(socket);
+            });
+            listener.on('listening', () => service.listening(listener.address().port));
+            return listener;
+          },
+        }, core.BufferEncoders),
+      });
+      server.start();
+    },
+  };
+};

@@ -1,0 +1,108 @@
+'use strict';
+// rsocket-js 1.0.0-alpha.3 behind the interface that the tests share; see peers.js.
+
+const net = require('net');
+
+const {PeerError, once} = require('./outcome');
+
+module.exports = function (load) {
+  const core = load('rsocket-core');
+  const {TcpClientTransport} = load('rsocket-tcp-client');
+  const {TcpServerTransport} = load('rsocket-tcp-server');
+
+  const to_error = (e) => new PeerError(e.code, e.message);
+
+  // The library's RSocketError is compiled such that it is no instance of itself, and then its code
+  // is not sent.
+  const coded = (e) => Object.setPrototypeOf(
+      new core.RSocketError(e.code, e.message), core.RSocketError.prototype);
+
+  function connection(rsocket, closed) {
+    const one = (payload) => {
+      const result = once();
+      const call = rsocket.requestResponse(payload, {
+        onNext: (reply) => result.resolve(reply.data),
+        onComplete: () => result.resolve(undefined),
+        onError: (e) => result.reject(to_error(e)),
+        onExtension: () => {},
+      });
+      return {promise: result.promise, cancel: () => call.cancel()};
+    };
+    const many = (start) => {
+      const result = once();
+      const values = [];
+      const call = start({
+        onNext: (reply, complete) => {
+          values.push(reply.data);
+          if (complete) result.resolve(values);
+        },
+        onComplete: () => result.resolve(values),
+        onError: (e) => result.reject(to_error(e)),
+        onExtension: () => {},
+        request: () => {},
+        cancel: () => {},
+      });
+      return {promise: result.promise, cancel: () => call.cancel()};
+    };
+    return {
+      request: one,
+      fire_and_forget: (payload) => {
+        rsocket.fireAndForget(payload, {onComplete: () => {}, onError: () => {}});
+      },
+      stream: (payload, n) => many((r) => rsocket.requestStream(payload, n, r)),
+      channel: (payload, n) => many((r) => rsocket.requestChannel(payload, n, true, r)),
+      closed,
+      close: () => rsocket.close(),
+    };
+  }
+
+  return {
+    name: 'rsocket-js 1.0.0-alpha.3',
+    can_fragment: true,
+    meta: load('rsocket-composite-metadata'),
+
+    async connect({port, data_type, metadata_type, keep_alive = 60000, lifetime = 300000, lease,
+                   setup_data, fragment_size}) {
+      const ended = once();
+      const rsocket = await new core.RSocketConnector({
+        setup: {dataMimeType: data_type, metadataMimeType: metadata_type, keepAlive: keep_alive,
+                lifetime, payload: setup_data && {data: setup_data}},
+        fragmentation: {maxOutboundFragmentSize: fragment_size},
+        lease: lease ? {maxPendingRequests: 256} : undefined,
+        transport: new TcpClientTransport({connectionOptions: {host: '127.0.0.1', port}}),
+      }).connect();
+      rsocket.onClose((e) => ended.resolve(e && to_error(e)));
+      return connection(rsocket, ended.promise);
+    },
+
+    async serve(port, service) {
+      await new core.RSocketServer({
+        acceptor: {
+          accept: async () => {
+            service.connected();
+            return {
+              requestResponse: (payload, reply) => {
+                const call = service.call(payload);
+                call.promise.then((data) => reply.onNext({data}, true),
+                                  (e) => reply.onError(coded(e)));
+                return {cancel: () => call.cancel(), onExtension: () => {}};
+              },
+              fireAndForget: (payload) => {
+                service.fire_and_forget(payload);
+                return {cancel: () => {}};
+              },
+            };
+          },
+        },
+        transport: new TcpServerTransport({
+          listenOptions: {host: '127.0.0.1', port},
+          socketCreator: (options) => {
+            const listener = new net.Server(options);
+            listener.on('listening', () => service.listening(listener.address().port));
+            return listener;
+          },
+        }),
+      }).bind();
+    },
+  };
+};
