@@ -66,6 +66,7 @@ module.exports = function (load) {
   return {
     name: 'rsocket-js 0.0.27',
     can_fragment: false,
+    can_resume: false,  // an older draft of it
     meta: core,
 
     connect({port, data_type, metadata_type, keep_alive = 60000, lifetime = 300000, lease,

@@ -59,16 +59,19 @@ module.exports = function (load) {
   return {
     name: 'rsocket-js 1.0.0-alpha.3',
     can_fragment: true,
+    can_resume: true,
     meta: load('rsocket-composite-metadata'),
 
     async connect({port, data_type, metadata_type, keep_alive = 60000, lifetime = 300000, lease,
-                   setup_data, fragment_size}) {
+                   setup_data, fragment_size, resume}) {
       const ended = once();
       const rsocket = await new core.RSocketConnector({
         setup: {dataMimeType: data_type, metadataMimeType: metadata_type, keepAlive: keep_alive,
                 lifetime, payload: setup_data && {data: setup_data}},
         fragmentation: {maxOutboundFragmentSize: fragment_size},
         lease: lease ? {maxPendingRequests: 256} : undefined,
+        resume: resume ? {tokenGenerator: () => Buffer.from('token'),
+                          reconnectFunction: () => new Promise(() => {})} : undefined,
         transport: new TcpClientTransport({connectionOptions: {host: '127.0.0.1', port}}),
       }).connect();
       rsocket.onClose((e) => ended.resolve(e && to_error(e)));
