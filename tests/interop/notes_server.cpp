@@ -44,8 +44,8 @@ tenon::task<int> wait(int ms) {
 
 std::int64_t time_left(tenon::context& call) {
     if (!call.deadline()) return -1;
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               *call.deadline() - std::chrono::steady_clock::now())
+    return std::chrono::duration_cast<std::chrono::milliseconds>(*call.deadline() -
+                                                                 std::chrono::steady_clock::now())
         .count();
 }
 
