@@ -50,6 +50,7 @@ check 'layers' tools/check_layers.py || true
 check 'sizes' tools/check_size.py || true
 check 'format' tools/check_format.sh || true
 check 'public headers' tools/check_headers.sh || true
+script 'docs' tools/check_docs.py
 
 if check 'build release' compile release; then
     programs release
