@@ -41,7 +41,7 @@ public:
     }
 
     void start() {
-        for (slot& s : slots_) s.issue();
+        for (slot& s : slots_) s.issue(clock::now());
     }
 
     /// All calls have ended, which they do once the measurement is over.
@@ -54,11 +54,11 @@ private:
 
         // The outcome may come within then(), or meanwhile on another thread; whoever of the two
         // is later issues the next call or rests, so that nothing recurses.
-        void issue() {
+        void issue(clock::time_point now) {
             state next;
+            begun_ = now;
             do {
                 state_.store(issuing, std::memory_order_relaxed);
-                begun_ = clock::now();
                 pipeline_.client_.echo.then(
                     [this](const tenon::result<tenon::bytes>& reply) { answered(reply); },
                     pipeline_.payload_);
@@ -77,9 +77,10 @@ private:
             pipeline_.lock_.lock();
             const bool wanted = pipeline_.calls_.completed(begun_, now);
             pipeline_.lock_.unlock();
+            begun_ = now;
             if (state_.exchange(wanted ? go_on : over, std::memory_order_acq_rel) != under_way)
                 return;
-            if (wanted) issue();
+            if (wanted) issue(now);
             else pipeline_.add_resting();
         }
 
