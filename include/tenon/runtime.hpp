@@ -72,10 +72,10 @@ public:
 
     detail::runtime_core& core() const noexcept { return *core_; }
     const std::shared_ptr<detail::runtime_core>& shared_core() const noexcept { return core_; }
-
-private:
+    /// For the library and its tests.
     explicit runtime(std::shared_ptr<detail::runtime_core> core) : core_(std::move(core)) {}
 
+private:
     std::shared_ptr<detail::runtime_core> core_;
 };
 

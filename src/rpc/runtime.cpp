@@ -29,10 +29,11 @@ bool pool_is_busy(void* pool) { return static_cast<loop::worker_pool*>(pool)->ha
 
 namespace detail {
 
-runtime_core::runtime_core(const runtime_options& options, threads kind)
+runtime_core::runtime_core(const runtime_options& options, threads kind,
+                           const base::time_source& time)
     : options_(options),
       kind_(kind),
-      time_(base::time_source::steady()),
+      time_(time),
       fork_generation_(watch_forks()) {
     spin_.enabled = options.spin;
     spin_.max_budget = std::chrono::nanoseconds(options.spin_budget).count();
@@ -45,7 +46,8 @@ runtime_core::runtime_core(const runtime_options& options, threads kind)
     pool_ = std::make_unique<loop::worker_pool>(std::move(pool));
 }
 
-std::shared_ptr<runtime_core> runtime_core::make(const runtime_options& options, threads kind) {
+std::shared_ptr<runtime_core> runtime_core::make(const runtime_options& options, threads kind,
+                                                 const base::time_source& time) {
     // The last owner may be one of our own threads (a client that goes away on its loop), which
     // cannot join itself.
     auto destroy = [](runtime_core* core) {
@@ -53,7 +55,7 @@ std::shared_ptr<runtime_core> runtime_core::make(const runtime_options& options,
         if (own) std::thread([core] { delete core; }).detach();
         else delete core;
     };
-    std::shared_ptr<runtime_core> core(new runtime_core(options, kind), destroy);
+    std::shared_ptr<runtime_core> core(new runtime_core(options, kind, time), destroy);
     core->start();
     return core;
 }

@@ -30,7 +30,11 @@ class runtime_core {
 public:
     enum class threads : bool { none, own };
 
-    static std::shared_ptr<runtime_core> make(const runtime_options& options, threads kind);
+    /// Tests bring their own time; it governs loops, deadlines and sessions. Blocking callers sleep
+    /// by the machine's, so with another one only asynchronous calls make sense.
+    static std::shared_ptr<runtime_core> make(
+        const runtime_options& options, threads kind,
+        const base::time_source& time = base::time_source::steady());
     ~runtime_core();
 
     const runtime_options& options() const noexcept { return options_; }
@@ -67,7 +71,7 @@ public:
     std::shared_ptr<rpc::server_core> find(const std::string& name) const;
 
 private:
-    runtime_core(const runtime_options& options, threads kind);
+    runtime_core(const runtime_options& options, threads kind, const base::time_source& time);
     void start();
     static void on_slow(const void* what) noexcept;
 
