@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for a number of seconds, two at a time, from build/fuzz.
 #   tools/fuzz.sh SECONDS [NAME…]
-# Inputs found so far are kept in build/fuzz/corpus/NAME and start the next run; tests/corpus/NAME
-# (or its plural) holds seeds, tests/corpus/NAME.dict words. An input that breaks a target is kept as
+# Inputs found so far are kept in build/fuzz/corpus/NAME and start the next run; tests/fuzz/NAME
+# holds seeds, tests/fuzz/NAME.dict words. An input that breaks a target is kept as
 # build/fuzz/NAME-crash-… (run the target with that file to see it again).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,12 +15,10 @@ fi
 if [ ${#targets[@]} -eq 0 ]; then echo "no fuzz targets"; exit 0; fi
 
 fuzz() {
-    local name=$1 corpus=build/fuzz/corpus/$1 log=build/logs/fuzz-$1.log folder seeds=() dict=()
+    local name=$1 corpus=build/fuzz/corpus/$1 log=build/logs/fuzz-$1.log seeds=() dict=()
     mkdir -p "$corpus" build/logs
-    for folder in "tests/corpus/$name" "tests/corpus/${name}s"; do
-        [ ! -d "$folder" ] || seeds+=("$folder")
-    done
-    [ ! -f "tests/corpus/$name.dict" ] || dict=("-dict=tests/corpus/$name.dict")
+    [ ! -d "tests/fuzz/$name" ] || seeds=("tests/fuzz/$name")
+    [ ! -f "tests/fuzz/$name.dict" ] || dict=("-dict=tests/fuzz/$name.dict")
     if "build/fuzz/fuzz_$name" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 \
         -artifact_prefix="build/fuzz/$name-" -print_final_stats=1 "${dict[@]}" \
         "$corpus" "${seeds[@]}" >"$log" 2>&1; then

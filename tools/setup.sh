@@ -4,9 +4,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-build="g++ cmake ninja-build ccache libfmt-dev libcli11-dev libgtest-dev libsimdjson-dev python3"
-test="$build googletest pkg-config clang-14 libclang-rt-14-dev clang-format-14 valgrind strace
-      curl ca-certificates procps g++-arm-linux-gnueabihf g++-s390x-linux-gnu qemu-user"
+# Boost is only for the example that lives inside an Asio program.
+build="g++ cmake ninja-build ccache libfmt-dev libcli11-dev libgtest-dev libsimdjson-dev
+       libboost1.81-dev python3"
+test="$build binutils googletest pkg-config clang-14 libclang-rt-14-dev clang-format-14 valgrind
+      strace curl ca-certificates procps g++-arm-linux-gnueabihf g++-s390x-linux-gnu qemu-user"
 lint="$test clang-tidy-14"
 
 purpose=${1:-test}
