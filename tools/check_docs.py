@@ -6,7 +6,7 @@
 
 A fenced block right behind a line `<!-- quote PATH -->` equals the file PATH, and behind
 `<!-- quote PATH FROM … TO -->` its lines from the first that begins with FROM (white space apart)
-to the next that begins with TO. Relative links lead to files that exist, and to headings of them.
+to the next that begins with TO in the same column. Relative links lead to files that exist, and to headings of them.
 """
 
 import pathlib
@@ -30,11 +30,11 @@ def quoted(path, first, last):
     starts = [i for i, line in enumerate(lines) if line.strip().startswith(first)]
     if not starts:
         return None, f"{path} has no line that begins with '{first}'"
+    start = lines[starts[0]]
+    indent = start[: len(start) - len(start.lstrip())]
     for end in range(starts[0], len(lines)):
-        if lines[end].strip().startswith(last) and (end > starts[0] or first == last):
-            part = lines[starts[0] : end + 1]
-            indent = min(len(x) - len(x.lstrip()) for x in part if x.strip())
-            return [x[indent:] for x in part], None
+        if lines[end].startswith(indent + last) and (end > starts[0] or first == last):
+            return [x.removeprefix(indent) for x in lines[starts[0] : end + 1]], None
     return None, f"{path} has no line that begins with '{last}' behind '{first}'"
 
 
