@@ -187,16 +187,8 @@ loop::turn server_connection::receive(const wire::frame& f) {
 void server_connection::on_setup(const wire::frame& f) {
     const wire::setup_fields s = wire::setup_of(f);
     format_ = wire::metadata_format_of(s.metadata_mime);
-    const auto c = codec_from_mime_type(s.data_mime);
+    codec_ = codec_from_mime_type(s.data_mime);
     const std::lock_guard lock(mutex_);
-    if (!c) {
-        session_->close(wire::error_code::unsupported_setup,
-                        "data MIME type \"" + std::string(s.data_mime) +
-                            "\" is not supported; use application/json or application/x-msgpack");
-        end_session();
-        return;
-    }
-    codec_ = *c;
     if (format_ == wire::metadata_format::composite && has_hello(f.metadata)) {
         tenon_peer_ = true;
         base::byte_buffer hello;
@@ -255,18 +247,17 @@ loop::turn server_connection::on_request(wire::event& ev) {
         error e(errc::unsupported, method->route() + " is a method: use request/response");
         return refuse(ev, e.set_may_have_run(false)), loop::turn::done;
     }
-    codec wire_codec = codec_;
-    if (method->info().wire_codec) wire_codec = *method->info().wire_codec;
-    if (!meta.codec.empty()) {
-        const auto c = codec_from_mime_type(meta.codec);
-        if (!c) {
-            error e(errc::unsupported, "data MIME type \"" + std::string(meta.codec) + "\"");
-            return refuse(ev, e.set_may_have_run(false)), loop::turn::done;
-        }
-        wire_codec = *c;
+    std::optional<codec> wire_codec = codec_;
+    if (method->info().wire_codec) wire_codec = method->info().wire_codec;
+    if (!meta.codec.empty()) wire_codec = codec_from_mime_type(meta.codec);
+    if (!wire_codec) {
+        error e(errc::unsupported,
+                "the data type of this request is not supported; use application/json, "
+                "application/x-msgpack or application/octet-stream");
+        return refuse(ev, e.set_may_have_run(false)), loop::turn::done;
     }
     service_call call(server_->runtime(), *method, *this, peer_);
-    call.wire_codec = wire_codec;
+    call.wire_codec = *wire_codec;
     call.data = ev.data;
     call.storage = std::move(ev.storage);
     call.decoding = &server_->decoding();

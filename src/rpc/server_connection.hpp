@@ -99,7 +99,7 @@ private:
     // The loop's.
     std::vector<cached_route> routes_;
     wire::metadata_format format_ = wire::metadata_format::unknown;
-    codec codec_ = codec::json;
+    std::optional<codec> codec_;  // SETUP's data type; nothing: one that is not known
     deadline_timer timer_{*this};
     bool ending_ = false;   // the session is over: get rid of the output, then close
     bool closing_ = false;  // close() is due
