@@ -40,7 +40,7 @@ TENON_API std::optional<codec> codec_from_mime_type(std::string_view mime) noexc
 struct decode_options {
     bool refuse_unknown_members = false;  ///< otherwise ignored
     bool refuse_duplicate_keys = false;   ///< otherwise the last one wins
-    unsigned max_depth = 64;              ///< of arrays and maps within one another
+    unsigned max_depth = 64;              ///< of arrays and maps within one another; <= 1000
     /// What the elements of all vectors, maps and values may take together, in bytes, beyond the
     /// text and bytes copied from the input.
     std::size_t max_memory = std::size_t{256} << 20;
