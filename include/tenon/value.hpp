@@ -134,8 +134,14 @@ public:
     value& operator[](std::string_view key);
     value& operator[](const char* key) { return (*this)[std::string_view(key)]; }
     /// The element; throws failure(invalid) if there is none.
-    const value& operator[](std::size_t i) const;
-    const value& operator[](int i) const { return (*this)[static_cast<std::size_t>(i)]; }
+    template <std::integral T>
+    const value& operator[](T i) const {
+        return element(static_cast<std::size_t>(i));
+    }
+    template <std::integral T>
+    value& operator[](T i) {
+        return const_cast<value&>(element(static_cast<std::size_t>(i)));
+    }
 
     /// Elements of an array, members of a map, characters of a string, bytes; 0 otherwise.
     std::size_t size() const noexcept;
@@ -156,6 +162,7 @@ public:
     friend TENON_API bool operator==(const value& a, const value& b) noexcept;
 
 private:
+    const value& element(std::size_t i) const;
     void release() noexcept;
     void swap(value& o) noexcept {
         std::swap(number_, o.number_);  // all eight bytes, whatever they hold

@@ -135,7 +135,7 @@ value& value::operator[](std::string_view key) {
     return map_->emplace_back(key, nullptr).second;
 }
 
-const value& value::operator[](std::size_t i) const {
+const value& value::element(std::size_t i) const {
     if (!is_array()) mismatch("array");
     if (i < array_->size()) return (*array_)[i];
     throw failure(error(errc::invalid, "no element " + std::to_string(i)));

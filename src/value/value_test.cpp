@@ -97,6 +97,10 @@ TEST(value, maps_keep_the_order_of_insertion) {
     EXPECT_EQ(message_of([&] { (void)std::as_const(v)["z"]["q"]; }), "expected map, got int64");
     EXPECT_EQ(message_of([&] { value(1)["x"] = 2; }), "expected map, got int64");
     EXPECT_EQ(value::list({1, 2})[1], value(2));
+    value list = value::list({1, 2});
+    list[0] = "first";
+    EXPECT_EQ(list[0u], value("first"));
+    EXPECT_EQ(message_of([&] { list[-1] = 0; }).substr(0, 10), "no element");
     EXPECT_EQ(message_of([] { (void)value::list({1})[1]; }), "no element 1");
 }
 
