@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -158,8 +159,8 @@ struct suite {
     double longer = 1;        ///< its cells take that many times as long as others
 };
 
-/// Measures `what` in a process of its own.
-measurement measure(const cell& what);
+/// Measures `what` in a process of its own; nothing if that failed, which has been said on stderr.
+std::optional<measurement> measure(const cell& what);
 
 /// The entry of such a process and of its server; true if the arguments ask for one, and then
 /// the process does not come back from a client or server that failed.

@@ -96,18 +96,20 @@ std::vector<row> plan(const options& o, const std::vector<suite>& suites, placem
 }
 
 /// Measures again while others keep the machine busy and there is patience left.
-measurement measure_quietly(const cell& what, double& patience) {
-    measurement best = measure(what);
-    for (int i = 1; i < most_attempts && best.other_cpu > noise_limit && patience > 0; ++i) {
+std::optional<measurement> measure_quietly(const cell& what, double& patience) {
+    auto best = measure(what);
+    for (int i = 1; best && i < most_attempts && best->other_cpu > noise_limit && patience > 0;
+         ++i) {
         constexpr auto pause = std::chrono::milliseconds(300);
         std::this_thread::sleep_for(pause);
         patience -= what.seconds + what.warm_up + std::chrono::duration<double>(pause).count();
-        const measurement again = measure(what);
-        if (again.other_cpu < best.other_cpu) best = again;
+        const auto again = measure(what);
+        if (again && again->other_cpu < best->other_cpu) best = again;
     }
     return best;
 }
 
+/// Without what failed.
 std::vector<row> measure_all(const options& o, std::vector<row> rows) {
     const int repetitions = o.quick ? 1 : 3;
     const bool on_terminal = isatty(STDERR_FILENO) != 0;
@@ -118,24 +120,27 @@ std::vector<row> measure_all(const options& o, std::vector<row> rows) {
             if (on_terminal)
                 fmt::print(stderr, "\r\033[K[{}/{}] {}", repetition * rows.size() + i + 1,
                            repetitions * rows.size(), rows[i].what.text());
-            results[i].push_back(measure_quietly(rows[i].what, patience));
+            if (const auto m = measure_quietly(rows[i].what, patience)) results[i].push_back(*m);
         }
     }
     if (on_terminal) fmt::print(stderr, "\r\033[K");
+    std::vector<row> measured;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        rows[i].result = median(results[i]);
-        rows[i].noisy = rows[i].result.other_cpu > noise_limit;
+        if (results[i].empty()) continue;
+        row& r = measured.emplace_back(rows[i]);
+        r.result = median(results[i]);
+        r.noisy = r.result.other_cpu > noise_limit;
     }
-    for (row& r : rows) {
+    for (row& r : measured) {
         if (r.what.suite == "floor") continue;
         cell wanted = reference_floor(r.what);
-        for (const row& f : rows) {
+        for (const row& f : measured) {
             wanted.seconds = f.what.seconds;
             wanted.warm_up = f.what.warm_up;
             if (f.what == wanted) r.floor = f.result;
         }
     }
-    return rows;
+    return measured;
 }
 
 }  // namespace
@@ -147,13 +152,17 @@ int run_bench(const std::vector<std::string>& arguments) {
     if (!o.json.empty()) write_json(o.json, {});  // fails now rather than in the end
     fmt::print("{}{}\n", machine_text(), o.quick ? ", quick" : "");
     std::vector<row> all;
+    std::size_t failures = 0;
     for (const placement where : o.placements) {
-        const std::vector<row> rows = measure_all(o, plan(o, suites, where));
+        const std::vector<row> planned = plan(o, suites, where);
+        const std::vector<row> rows = measure_all(o, planned);
         print_table(rows);
+        failures += planned.size() - rows.size();
         all.insert(all.end(), rows.begin(), rows.end());
     }
     if (!o.json.empty()) write_json(o.json, all);
-    return 0;
+    if (failures != 0) fmt::print("{} measurements failed, see above\n", failures);
+    return failures == 0 ? 0 : 1;
 }
 
 }  // namespace bench

@@ -24,6 +24,7 @@ constexpr unsigned slow_every = 100;
 constexpr unsigned slow_us = 20'000;
 constexpr double share_of_capacity = 0.2;
 constexpr unsigned outstanding_at_capacity = 64;
+constexpr unsigned most_in_flight = 1'000'000;
 constexpr auto capacity_time = std::chrono::milliseconds(100);
 
 struct mixed_service {
@@ -84,7 +85,14 @@ public:
     std::string_view name() const override { return name_; }
 
     void serve(const cell& what, const announce& ready) override {
-        tenon::server server;
+        // Whatever piles up is to show as latency, not as refusals.
+        tenon::runtime_options threads;
+        threads.pool.queue_limit = most_in_flight;
+        tenon::runtime runtime(threads);
+        tenon::server_options options;
+        options.runtime = &runtime;
+        options.limits.calls_per_connection = most_in_flight;
+        tenon::server server(options);
         auto& s = server.publish<mixed_service>();
         s.work = [](std::int64_t n, bool slowly) {
             if (slowly) usleep(slow_us);
