@@ -13,6 +13,7 @@ if(app_sources)
         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
         INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
     target_include_directories(tenon_program PRIVATE ${PROJECT_SOURCE_DIR}/app)
+    target_compile_definitions(tenon_program PRIVATE TENON_VERSION="${PROJECT_VERSION}")
     target_link_libraries(tenon_program PRIVATE tenon tenon_settings CLI11::CLI11 fmt::fmt)
     add_dependencies(programs tenon_program)
 endif()

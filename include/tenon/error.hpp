@@ -39,6 +39,9 @@ TENON_API std::string_view to_string(errc code) noexcept;
 /// The code with that name, if there is one.
 TENON_API std::optional<errc> errc_from_string(std::string_view name) noexcept;
 
+/// What a command ends with for this failure: 10 to 21; docs/operate.md has the table.
+TENON_API int exit_code(errc code) noexcept;
+
 /// One failure: a code, a message for people, and what the program may need to know of it.
 /// A value type; copies share their text. Reading is thread-safe, changing is not.
 class TENON_API error {

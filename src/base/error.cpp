@@ -58,6 +58,8 @@ std::optional<errc> errc_from_string(std::string_view name) noexcept {
     return std::nullopt;
 }
 
+int exit_code(errc code) noexcept { return base::numbers_of(code).exit_code; }
+
 struct error::text {
     std::string message;
     std::string name;

@@ -1,0 +1,270 @@
+#include "request.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace cli {
+
+const char* const argument_help =
+    R"(Arguments:
+  JSON          42, true, null, '"text"', '[1,2]', '{"name":"Ann"}'
+  any text      what is not JSON is a string
+  NAME=VALUE    an argument by name; then all are given by name
+  @FILE         JSON from a file; -  JSON from stdin; either may be a VALUE, too
+  To pass text that has one of these forms, quote it as JSON: '"@home"', '"a=b"', '"42"'.
+  With --codec raw: no argument or one, the bytes of the word, of @FILE or of stdin.
+)";
+
+namespace {
+
+bool is_name(std::string_view s, bool dots) {
+    return !s.empty() && s.size() <= 64 && std::all_of(s.begin(), s.end(), [dots](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               c == '_' || c == '-' || (dots && c == '.');
+    });
+}
+
+bool is_identifier(std::string_view s) {
+    return is_name(s, false) && !(s[0] >= '0' && s[0] <= '9') && s.find('-') == s.npos;
+}
+
+class argument_parser {
+public:
+    explicit argument_parser(call_arguments& to) : to_(to) {}
+
+    tenon::value structured(std::span<const std::string> words) {
+        tenon::value::array by_position;
+        tenon::value::map by_name;
+        for (const std::string& word : words) {
+            const std::size_t equals = word.find('=');
+            if (equals != word.npos && is_identifier(std::string_view(word).substr(0, equals)))
+                add_named(by_name, word.substr(0, equals), word.substr(equals + 1));
+            else by_position.push_back(read(word));
+        }
+        if (by_name.empty()) return by_position;
+        if (by_position.empty()) return by_name;
+        throw usage_error(fmt::format(
+            "some arguments have a name and some have none: \"{}\"; name all of them or none, "
+            "because a call carries either positions or names",
+            *std::find_if(words.begin(), words.end(), [](const std::string& w) {
+                const std::size_t e = w.find('=');
+                return e == w.npos || !is_identifier(std::string_view(w).substr(0, e));
+            })));
+    }
+
+    std::string raw(std::span<const std::string> words) {
+        if (words.size() > 1)
+            throw usage_error(
+                fmt::format("--codec raw takes one argument at most, got {}", words.size()));
+        if (words.empty()) return {};
+        const std::string& word = words[0];
+        return is_source(word) ? contents(word) : word;
+    }
+
+private:
+    static bool is_source(const std::string& word) { return word == "-" || word.starts_with('@'); }
+
+    void add_named(tenon::value::map& to, const std::string& name, const std::string& word) {
+        for (const auto& [known, unused] : to)
+            if (known.as_string() == name)
+                throw usage_error("argument \"" + name + "\" is given twice");
+        to.emplace_back(tenon::value(name), read(word));
+    }
+
+    tenon::value read(const std::string& word) {
+        if (is_source(word)) {
+            auto v = tenon::parse_json(contents(word));
+            if (!v)
+                throw usage_error(fmt::format("{}: not JSON: {}", source_name(word),
+                                              v.error().message()));
+            return *std::move(v);
+        }
+        if (auto v = tenon::parse_json(word)) return *std::move(v);
+        if (!word.empty() && (word[0] == '{' || word[0] == '[' || word[0] == '"'))
+            to_.doubtful.push_back(word);
+        return word;
+    }
+
+    static std::string source_name(const std::string& word) {
+        return word == "-" ? "stdin" : word.substr(1);
+    }
+
+    std::string contents(const std::string& word) {
+        if (word != "-") return read_file(word.substr(1));
+        if (std::exchange(stdin_read_, true))
+            throw usage_error("- (stdin) can be used for one argument only");
+        return read_all(STDIN_FILENO, "stdin");
+    }
+
+    static std::string read_file(const std::string& path) {
+        if (path.empty()) throw usage_error("@ needs the name of a file, as in @order.json");
+        const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        if (fd < 0) throw usage_error(fmt::format("{}: {}", path, std::strerror(errno)));
+        struct closer {
+            int fd;
+            ~closer() { ::close(fd); }
+        } const owner{fd};
+        return read_all(fd, path);
+    }
+
+    static std::string read_all(int fd, const std::string& name) {
+        const std::size_t most = tenon::limits{}.message;
+        std::string all;
+        for (std::size_t used = 0;;) {
+            all.resize(std::max<std::size_t>(all.size(), used + 65'536));
+            const ssize_t n = ::read(fd, all.data() + used, all.size() - used);
+            if (n < 0 && errno == EINTR) continue;
+            if (n < 0) throw usage_error(fmt::format("{}: {}", name, std::strerror(errno)));
+            used += static_cast<std::size_t>(n);
+            if (used > most)
+                throw usage_error(
+                    fmt::format("{}: larger than a message may be ({} MiB)", name, most >> 20));
+            if (n == 0) return all.resize(used), all;
+            if (used == all.size()) all.resize(all.size() * 2);
+        }
+    }
+
+    call_arguments& to_;
+    bool stdin_read_ = false;
+};
+
+std::string advice_unavailable(const std::string& endpoint) {
+    if (endpoint.starts_with("unix:@"))
+        return "no server has this name; list the names with `ss -xl`, then start the server or "
+               "correct --at";
+    if (endpoint.starts_with("unix:")) {
+        struct stat s {};
+        const std::string path = endpoint.substr(5);
+        if (::stat(path.c_str(), &s) != 0)
+            return fmt::format("there is no {}; start the server or correct --at", path);
+        return fmt::format("nobody serves {}; start the server or correct --at", path);
+    }
+    return "is the server running? start it or correct --at (`ss -tl` lists what listens here)";
+}
+
+std::string advice_invalid(const call_arguments* arguments) {
+    if (arguments && !arguments->doubtful.empty())
+        return fmt::format("{} is not JSON and was sent as a string", arguments->doubtful[0]);
+    return "arguments go by position or by name (NAME=VALUE); `tenon help call` shows the forms";
+}
+
+}  // namespace
+
+void target_options::add_to(command_line& line, bool with_codec) {
+    line.option("--at", "ENDPOINT", "where: unix:/path, unix:@name or tcp://host:port",
+                [this](const std::string& text) { at.push_back(text); });
+    line.duration("--timeout", "TIME", timeout,
+                  "longest wait: 250 (milliseconds), 1.5s, 2m; 0: none");
+    if (with_codec)
+        line.option("--codec", "NAME", "json (default), msgpack or raw",
+                    [this](const std::string& text) {
+                        const auto known = tenon::codec_from_string(text);
+                        if (!known)
+                            throw usage_error("--codec: expected json, msgpack or raw, got \"" +
+                                              text + "\"");
+                        codec = *known;
+                    });
+    line.flag("--json", json, "one line of JSON for programs, errors included");
+}
+
+const std::string& target_options::endpoint() const {
+    if (at.empty())
+        throw usage_error("where is the server? give --at unix:/path, unix:@name or "
+                          "tcp://host:port");
+    if (at.size() > 1) throw usage_error("--at is given twice");
+    return at[0];
+}
+
+tenon::client open(const std::string& endpoint, const target_options& options) {
+    if (endpoint.starts_with("inproc:"))
+        throw usage_error("--at: " + endpoint +
+                          " can be reached inside its own process only; let the server listen at "
+                          "a unix: or tcp:// endpoint, too");
+    tenon::client_options wanted;
+    wanted.codec = options.codec;
+    wanted.timeout = options.timeout;
+    tenon::runtime::process().set_log_sink(tenon::log_level::off, {});
+    try {
+        return tenon::connect(endpoint, wanted);
+    } catch (const tenon::failure& f) {
+        if (f.code() != tenon::errc::invalid) throw;
+        throw usage_error("--at: " + std::string(f.error().message()));
+    }
+}
+
+void check_route(const std::string& route) {
+    const std::size_t slash = route.find('/');
+    const std::size_t dot = route.rfind('.');
+    const std::string_view all(route);
+    if (slash == all.npos || dot == all.npos || dot < slash || !is_name(all.substr(0, slash), true) ||
+        !is_name(all.substr(slash + 1, dot - slash - 1), false) ||
+        !is_name(all.substr(dot + 1), false))
+        throw usage_error("\"" + route +
+                          "\" is no method; expected PUBLISHER/SERVICE.METHOD, as in "
+                          "example/echo.plus");
+}
+
+call_arguments read_arguments(std::span<const std::string> words, tenon::codec codec) {
+    call_arguments out;
+    argument_parser parser(out);
+    if (codec == tenon::codec::raw) {
+        const std::string content = parser.raw(words);
+        const tenon::bytes_view view = tenon::as_bytes(content);
+        out.encoded.assign(view.begin(), view.end());
+        return out;
+    }
+    out.list = parser.structured(words);
+    auto encoded = tenon::encode(codec, out.list);
+    if (!encoded)
+        throw usage_error(fmt::format("the arguments cannot be said in {}: {}",
+                                      tenon::to_string(codec), encoded.error().message()));
+    out.encoded = *std::move(encoded);
+    return out;
+}
+
+tenon::result<tenon::value> decode_result(tenon::codec codec, const tenon::bytes& encoded) {
+    if (codec == tenon::codec::raw) return tenon::value(encoded);
+    if (encoded.empty()) return tenon::value();
+    auto v = tenon::decode<tenon::value>(codec, encoded);
+    if (v) return v;
+    return tenon::error(tenon::errc::data_loss,
+                        "the result is no " + std::string(tenon::to_string(codec)) + ": " +
+                            std::string(v.error().message()));
+}
+
+std::string advice(const tenon::error& e, const std::string& endpoint, const target_options& options,
+                   const call_arguments* arguments) {
+    switch (e.code()) {
+        case tenon::errc::unavailable: return advice_unavailable(endpoint);
+        case tenon::errc::invalid: return advice_invalid(arguments);
+        case tenon::errc::deadline:
+            return options.timeout.count() > 0
+                       ? fmt::format("allow more than {} ms with --timeout",
+                                     options.timeout.count())
+                       : "the server's own limit; see its log";
+        case tenon::errc::not_found:
+            return "if the service runs here, check the spelling of PUBLISHER/SERVICE.METHOD";
+        case tenon::errc::denied:
+            return fmt::format("you are user {}; the server admits its own user and root unless its "
+                               "options say more",
+                               ::getuid());
+        case tenon::errc::overloaded: return "the call did not run; try again in a moment";
+        case tenon::errc::unsupported:
+            return "the server does not offer this; another --codec may do";
+        case tenon::errc::internal: return "a defect of the service; its log may say more";
+        case tenon::errc::data_loss:
+            return "client and server may be of different versions; another --codec may do";
+        case tenon::errc::failed:
+        case tenon::errc::cancelled:
+        case tenon::errc::conflict: break;
+    }
+    return {};
+}
+
+}  // namespace cli
