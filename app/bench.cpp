@@ -75,7 +75,7 @@ void read_options(arguments args, bench_options& to) {
     command_line line("bench", "--at ENDPOINT [OPTION…] PUBLISHER/SERVICE.METHOD [ARGUMENT…]",
                       "Calls a method again and again and prints how long it takes: latency and\n"
                       "calls per second of the calls that succeeded, and the number of errors.",
-                      std::string("\n") + argument_help + R"(
+                      std::string(argument_help) + R"(
 Examples:
   tenon bench --at unix:@demo example/echo.plus 1 2
   tenon bench --at unix:@demo --at tcp://127.0.0.1:5555 example/echo.plus 1 2 --seconds 1

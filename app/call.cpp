@@ -34,7 +34,7 @@ int call(arguments args, interruption& interrupt) {
     target_options options;
     command_line line("call", "--at ENDPOINT [OPTION…] PUBLISHER/SERVICE.METHOD [ARGUMENT…]",
                       "Calls a method and prints its result as JSON; nothing if there is none.",
-                      std::string("\n") + argument_help + R"(
+                      std::string(argument_help) + R"(
 Examples:
   tenon call --at unix:/run/demo/math.sock demo/math.plus 10 20
   tenon call --at tcp://127.0.0.1:5555 demo/math.plus a=10 b=20 --timeout 500

@@ -77,8 +77,7 @@ int ping(arguments args, interruption& interrupt) {
     std::chrono::milliseconds interval(200);
     command_line line("ping", "--at ENDPOINT [OPTION…]",
                       "Connects, and measures round trips to the server and back.",
-                      R"(
-Examples:
+                      R"(Examples:
   tenon ping --at unix:/run/demo/math.sock
   tenon ping --at tcp://127.0.0.1:5555 --count 1 --timeout 500 --json
 )");

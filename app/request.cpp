@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +14,7 @@ const char* const argument_help =
     R"(Arguments:
   JSON          42, true, null, '"text"', '[1,2]', '{"name":"Ann"}'
   any text      what is not JSON is a string
-  NAME=VALUE    an argument by name; then all are given by name
+  NAME=VALUE    an argument by name; those without a name go by position
   @FILE         JSON from a file; -  JSON from stdin; either may be a VALUE, too
   To pass text that has one of these forms, quote it as JSON: '"@home"', '"a=b"', '"42"'.
   With --codec raw: no argument or one, the bytes of the word, of @FILE or of stdin.
@@ -48,14 +47,9 @@ public:
             else by_position.push_back(read(word));
         }
         if (by_name.empty()) return by_position;
-        if (by_position.empty()) return by_name;
-        throw usage_error(fmt::format(
-            "some arguments have a name and some have none: \"{}\"; name all of them or none, "
-            "because a call carries either positions or names",
-            *std::find_if(words.begin(), words.end(), [](const std::string& w) {
-                const std::size_t e = w.find('=');
-                return e == w.npos || !is_identifier(std::string_view(w).substr(0, e));
-            })));
+        // Both at once: the positional ones under a name that no parameter has; see docs/wire.md.
+        if (!by_position.empty()) by_name.emplace(by_name.begin(), "*", std::move(by_position));
+        return by_name;
     }
 
     std::string raw(std::span<const std::string> words) {
@@ -135,17 +129,9 @@ private:
 };
 
 std::string advice_unavailable(const std::string& endpoint) {
-    if (endpoint.starts_with("unix:@"))
-        return "no server has this name; list the names with `ss -xl`, then start the server or "
-               "correct --at";
-    if (endpoint.starts_with("unix:")) {
-        struct stat s {};
-        const std::string path = endpoint.substr(5);
-        if (::stat(path.c_str(), &s) != 0)
-            return fmt::format("there is no {}; start the server or correct --at", path);
-        return fmt::format("nobody serves {}; start the server or correct --at", path);
-    }
-    return "is the server running? start it or correct --at (`ss -tl` lists what listens here)";
+    return std::string("start the server or correct --at; ") +
+           (endpoint.starts_with("unix:") ? "`ss -xl` lists the Unix sockets that are served here"
+                                          : "`ss -tl` lists the ports that are served here");
 }
 
 std::string advice_invalid(const call_arguments* arguments) {
