@@ -24,8 +24,9 @@ std::string grouped(double number) {
 }
 
 void print_heading(const load& what, const target_options& options, std::size_t width) {
-    const std::string count = what.calls ? grouped(static_cast<double>(what.calls)) + " calls"
-                                         : fmt::format("{} s", static_cast<double>(what.time.count()) / 1000);
+    const std::string count =
+        what.calls ? grouped(static_cast<double>(what.calls)) + " calls"
+                   : fmt::format("{} s", static_cast<double>(what.time.count()) / 1000);
     write_out(fmt::format("{}  {}, {} connection{}, {} outstanding each, {}\n", bold(what.route),
                           tenon::to_string(options.codec), what.connections,
                           what.connections == 1 ? "" : "s", what.outstanding, count));
@@ -34,8 +35,8 @@ void print_heading(const load& what, const target_options& options, std::size_t 
 }
 
 void print_row(const load_result& r, const std::string& endpoint, std::size_t width) {
-    write_out(fmt::format("{:{}}  {:>9.1f} {:>9.1f} {:>9.1f} {:>9.1f} {:>10} {:>8}\n", endpoint, width,
-                          us(r.times.quantile(0.5)), us(r.times.quantile(0.9)),
+    write_out(fmt::format("{:{}}  {:>9.1f} {:>9.1f} {:>9.1f} {:>9.1f} {:>10} {:>8}\n", endpoint,
+                          width, us(r.times.quantile(0.5)), us(r.times.quantile(0.9)),
                           us(r.times.quantile(0.99)), us(r.times.most()), grouped(rate(r)),
                           grouped(static_cast<double>(r.error_count))));
 }
@@ -45,22 +46,21 @@ void print_json(const load& what, const load_result& r, const std::string& endpo
     tenon::value by_code = tenon::value::map{};
     for (std::size_t i = 0; i < r.errors.size(); ++i)
         if (r.errors[i]) by_code[tenon::to_string(static_cast<tenon::errc>(i))] = r.errors[i];
-    const tenon::value line =
-        tenon::value::object({{"endpoint", endpoint},
-                              {"route", what.route},
-                              {"codec", tenon::to_string(options.codec)},
-                              {"connections", what.connections},
-                              {"outstanding", what.outstanding},
-                              {"seconds", r.seconds},
-                              {"calls", r.times.count()},
-                              {"errors", r.error_count},
-                              {"errors_by_code", by_code},
-                              {"calls_per_s", rate(r)},
-                              {"mean_us", us(r.times.mean())},
-                              {"p50_us", us(r.times.quantile(0.5))},
-                              {"p90_us", us(r.times.quantile(0.9))},
-                              {"p99_us", us(r.times.quantile(0.99))},
-                              {"max_us", us(r.times.most())}});
+    const tenon::value line = tenon::value::object({{"endpoint", endpoint},
+                                                    {"route", what.route},
+                                                    {"codec", tenon::to_string(options.codec)},
+                                                    {"connections", what.connections},
+                                                    {"outstanding", what.outstanding},
+                                                    {"seconds", r.seconds},
+                                                    {"calls", r.times.count()},
+                                                    {"errors", r.error_count},
+                                                    {"errors_by_code", by_code},
+                                                    {"calls_per_s", rate(r)},
+                                                    {"mean_us", us(r.times.mean())},
+                                                    {"p50_us", us(r.times.quantile(0.5))},
+                                                    {"p90_us", us(r.times.quantile(0.9))},
+                                                    {"p99_us", us(r.times.quantile(0.99))},
+                                                    {"max_us", us(r.times.most())}});
     write_out(tenon::to_json(line) + "\n");
 }
 
@@ -123,8 +123,8 @@ int bench(arguments args, interruption& interrupt) {
             else print_row(r, at, width);
         }
         if (r.first_error) {
-            const int code = report(*r.first_error, advice(*r.first_error, at, o.target, &given),
-                                    o.target.json);
+            const int code =
+                report(*r.first_error, advice(*r.first_error, at, o.target, &given), o.target.json);
             if (status == 0) status = code;
         }
         if (interrupt.happened()) break;

@@ -66,7 +66,8 @@ command_line::command_line(const std::string& name, const std::string& usage,
 command_line::~command_line() = default;
 
 void command_line::flag(const std::string& name, bool& to, const std::string& help) {
-    parser_->app.add_flag_callback(name, [&to] { to = true; }, help);
+    parser_->app.add_flag_callback(
+        name, [&to] { to = true; }, help);
     parser_->names.push_back(name);
 }
 
@@ -132,8 +133,7 @@ void command_line::unknown(const std::string& option) const {
 std::chrono::milliseconds parse_duration(const std::string& what, std::string_view text) {
     double number = 0;
     const char* end = text.data() + text.size();
-    const auto [at, problem] =
-        std::from_chars(text.data(), end, number, std::chars_format::fixed);
+    const auto [at, problem] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
     const std::string_view unit(at, static_cast<std::size_t>(end - at));
     const double factor = unit.empty() || unit == "ms" ? 1
                           : unit == "s"                ? 1'000
@@ -141,7 +141,8 @@ std::chrono::milliseconds parse_duration(const std::string& what, std::string_vi
                                                        : 0;
     const double ms = std::ceil(number * factor);
     if (problem != std::errc() || factor == 0 || !(ms >= 0 && ms <= INT32_MAX))
-        throw usage_error(what + ": expected a time such as 250 (milliseconds), 1.5s or 2m, got \"" +
+        throw usage_error(what +
+                          ": expected a time such as 250 (milliseconds), 1.5s or 2m, got \"" +
                           std::string(text) + "\"");
     return std::chrono::milliseconds(static_cast<std::int64_t>(ms));
 }

@@ -88,8 +88,9 @@ class dynamic_method {
 public:
     dynamic_method(const load& what, tenon::codec codec) {
         if (what.arguments->list.is_map())
-            throw usage_error("with --outstanding above 1 the arguments go by position; leave out "
-                              "their names");
+            throw usage_error(
+                "with --outstanding above 1 the arguments go by position; leave out "
+                "their names");
         if (codec == tenon::codec::raw) values_.emplace_back(what.arguments->encoded);
         else values_ = what.arguments->list.as_array();
         const std::size_t dot = what.route.rfind('.'), slash = what.route.find('/');
@@ -131,7 +132,10 @@ class pipelined_caller {
 public:
     pipelined_caller(const load& what, tenon::client client, const dynamic_method& method,
                      budget& calls, interruption& interrupt)
-        : client_(std::move(client)), method_(method), binding_(method.bind(client_)), calls_(calls) {
+        : client_(std::move(client)),
+          method_(method),
+          binding_(method.bind(client_)),
+          calls_(calls) {
         how_.cancel = &interrupt.cancellation();
         slots_.resize(what.outstanding);
     }
@@ -263,8 +267,7 @@ load_result run_load(const load& what, const std::string& endpoint, const target
     std::optional<dynamic_method> method;
     if (what.outstanding > 1) method.emplace(what, options.codec);
     std::vector<tenon::client> clients;
-    for (std::uint64_t i = 0; i < what.connections; ++i)
-        clients.push_back(open(endpoint, options));
+    for (std::uint64_t i = 0; i < what.connections; ++i) clients.push_back(open(endpoint, options));
     // Connecting is not measured, and what cannot work at all fails here.
     tenon::call_options how;
     how.cancel = &interrupt.cancellation();

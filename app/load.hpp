@@ -25,7 +25,7 @@ struct load {
 };
 
 struct load_result {
-    histogram times;  ///< of the calls that succeeded
+    histogram times;                          ///< of the calls that succeeded
     std::array<std::uint64_t, 256> errors{};  ///< by errc
     std::uint64_t error_count = 0;
     std::optional<tenon::error> first_error;

@@ -105,10 +105,10 @@ int main(int argc, char** argv) {
     } catch (const cli::usage_error& e) {
         const bool known = !args.empty() && std::any_of(commands.begin(), commands.end(),
                                                         [&](auto& c) { return args[0] == c.name; });
-        return cli::report("usage", e.what(),
-                           known ? "`tenon help " + args[0] + "` tells all"
-                                 : "`tenon help` lists the commands",
-                           exit_usage, json);
+        return cli::report(
+            "usage", e.what(),
+            known ? "`tenon help " + args[0] + "` tells all" : "`tenon help` lists the commands",
+            exit_usage, json);
     } catch (const cli::output_error& e) {
         return cli::report("output", e.what(), {}, exit_output, json);
     } catch (const tenon::failure& f) {

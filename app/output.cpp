@@ -115,8 +115,8 @@ int report(std::string_view code, std::string_view message, std::string_view hin
         report_text(message, {}, hint);
         return exit;
     }
-    tenon::value fields = tenon::value::object(
-        {{"code", code}, {"message", text_value(message)}, {"exit", exit}});
+    tenon::value fields =
+        tenon::value::object({{"code", code}, {"message", text_value(message)}, {"exit", exit}});
     if (!hint.empty()) fields["hint"] = hint;
     report_json(std::move(fields));
     return exit;

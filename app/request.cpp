@@ -75,8 +75,8 @@ private:
         if (is_source(word)) {
             auto v = tenon::parse_json(contents(word));
             if (!v)
-                throw usage_error(fmt::format("{}: not JSON: {}", source_name(word),
-                                              v.error().message()));
+                throw usage_error(
+                    fmt::format("{}: not JSON: {}", source_name(word), v.error().message()));
             return *std::move(v);
         }
         if (auto v = tenon::parse_json(word)) return *std::move(v);
@@ -161,8 +161,9 @@ void target_options::add_to(command_line& line, bool with_codec) {
 
 const std::string& target_options::endpoint() const {
     if (at.empty())
-        throw usage_error("where is the server? give --at unix:/path, unix:@name or "
-                          "tcp://host:port");
+        throw usage_error(
+            "where is the server? give --at unix:/path, unix:@name or "
+            "tcp://host:port");
     if (at.size() > 1) throw usage_error("--at is given twice");
     return at[0];
 }
@@ -188,7 +189,8 @@ void check_route(const std::string& route) {
     const std::size_t slash = route.find('/');
     const std::size_t dot = route.rfind('.');
     const std::string_view all(route);
-    if (slash == all.npos || dot == all.npos || dot < slash || !is_name(all.substr(0, slash), true) ||
+    if (slash == all.npos || dot == all.npos || dot < slash ||
+        !is_name(all.substr(0, slash), true) ||
         !is_name(all.substr(slash + 1, dot - slash - 1), false) ||
         !is_name(all.substr(dot + 1), false))
         throw usage_error("\"" + route +
@@ -219,27 +221,27 @@ tenon::result<tenon::value> decode_result(tenon::codec codec, const tenon::bytes
     if (encoded.empty()) return tenon::value();
     auto v = tenon::decode<tenon::value>(codec, encoded);
     if (v) return v;
-    return tenon::error(tenon::errc::data_loss,
-                        "the result is no " + std::string(tenon::to_string(codec)) + ": " +
-                            std::string(v.error().message()));
+    return tenon::error(tenon::errc::data_loss, "the result is no " +
+                                                    std::string(tenon::to_string(codec)) + ": " +
+                                                    std::string(v.error().message()));
 }
 
-std::string advice(const tenon::error& e, const std::string& endpoint, const target_options& options,
-                   const call_arguments* arguments) {
+std::string advice(const tenon::error& e, const std::string& endpoint,
+                   const target_options& options, const call_arguments* arguments) {
     switch (e.code()) {
         case tenon::errc::unavailable: return advice_unavailable(endpoint);
         case tenon::errc::invalid: return advice_invalid(arguments);
         case tenon::errc::deadline:
-            return options.timeout.count() > 0
-                       ? fmt::format("allow more than {} ms with --timeout",
-                                     options.timeout.count())
-                       : "the server's own limit; see its log";
+            return options.timeout.count() > 0 ? fmt::format("allow more than {} ms with --timeout",
+                                                             options.timeout.count())
+                                               : "the server's own limit; see its log";
         case tenon::errc::not_found:
             return "if the service runs here, check the spelling of PUBLISHER/SERVICE.METHOD";
         case tenon::errc::denied:
-            return fmt::format("you are user {}; the server admits its own user and root unless its "
-                               "options say more",
-                               ::getuid());
+            return fmt::format(
+                "you are user {}; the server admits its own user and root unless its "
+                "options say more",
+                ::getuid());
         case tenon::errc::overloaded: return "the call did not run; try again in a moment";
         case tenon::errc::unsupported:
             return "the server does not offer this; another --codec may do";

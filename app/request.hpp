@@ -44,8 +44,8 @@ call_arguments read_arguments(std::span<const std::string> words, tenon::codec c
 tenon::result<tenon::value> decode_result(tenon::codec codec, const tenon::bytes& encoded);
 
 /// What the user can do about it; may be empty.
-std::string advice(const tenon::error& e, const std::string& endpoint, const target_options& options,
-                   const call_arguments* arguments);
+std::string advice(const tenon::error& e, const std::string& endpoint,
+                   const target_options& options, const call_arguments* arguments);
 
 /// The part of the help on ARGS.
 extern const char* const argument_help;

@@ -83,7 +83,7 @@ public:
         const auto limit = std::chrono::steady_clock::now() + 30s;
         pollfd fds[]{{out_.read, POLLIN, 0}, {err_.read, POLLIN, 0}};
         std::string* to[]{&out, &err};
-        for (int open = 2; open > 0;) {
+        for (int open = out_.read < 0 ? 1 : 2; open > 0;) {
             if (std::chrono::steady_clock::now() > limit) {
                 ::kill(pid, SIGKILL);
                 ADD_FAILURE() << "killed after 30 s; it said: " << out << err;
@@ -134,9 +134,9 @@ protected:
         dir = ::mkdtemp(folder);
         unix_at = "unix:" + dir + "/echo.sock";
         abstract_at = "unix:@tenon-cli-test-" + std::to_string(::getpid());
-        server = new process(TENON_EXAMPLES_DIR "/echo_server",
-                             {"--listen", unix_at, "--listen", abstract_at, "--listen",
-                              "tcp://127.0.0.1:0"});
+        server = new process(
+            TENON_EXAMPLES_DIR "/echo_server",
+            {"--listen", unix_at, "--listen", abstract_at, "--listen", "tcp://127.0.0.1:0"});
         server->read_line(), server->read_line();
         const std::string line = server->read_line();
         tcp_at = line.substr(line.find("tcp://"));
@@ -171,21 +171,21 @@ protected:
     static inline process* server;
 };
 
-#define EXPECT_RESULT(outcome_, expected)                       \
-    do {                                                        \
-        const auto o_ = (outcome_);                             \
-        EXPECT_EQ(o_.exit, 0) << o_.err;                        \
-        EXPECT_EQ(o_.out, std::string(expected) + "\n");        \
-        EXPECT_EQ(o_.err, "");                                  \
+#define EXPECT_RESULT(outcome_, expected)                \
+    do {                                                 \
+        const auto o_ = (outcome_);                      \
+        EXPECT_EQ(o_.exit, 0) << o_.err;                 \
+        EXPECT_EQ(o_.out, std::string(expected) + "\n"); \
+        EXPECT_EQ(o_.err, "");                           \
     } while (false)
 
-#define EXPECT_ERROR(outcome_, code_, text)                     \
-    do {                                                        \
-        const auto o_ = (outcome_);                             \
-        EXPECT_EQ(o_.exit, code_) << o_.out << o_.err;          \
-        EXPECT_EQ(o_.out, "");                                  \
+#define EXPECT_ERROR(outcome_, code_, text)                        \
+    do {                                                           \
+        const auto o_ = (outcome_);                                \
+        EXPECT_EQ(o_.exit, code_) << o_.out << o_.err;             \
+        EXPECT_EQ(o_.out, "");                                     \
         EXPECT_NE(o_.err.find(text), std::string::npos) << o_.err; \
-        EXPECT_EQ(o_.err.find('\x1b'), std::string::npos);      \
+        EXPECT_EQ(o_.err.find('\x1b'), std::string::npos);         \
     } while (false)
 
 TEST_F(cli, calls_over_every_transport) {
@@ -227,8 +227,9 @@ TEST_F(cli, structs_pretty_and_compact) {
                   "{\n  \"text\": \"Hello, Ann!\",\n  \"to\": {\n    \"name\": \"Ann\",\n"
                   "    \"age\": 3\n  }\n}");
     for (const char* codec : {"json", "msgpack"})
-        EXPECT_RESULT(call({"example/echo.greet", "who={\"name\":\"Bo\"}", "--json", "--codec", codec}),
-                      R"({"text":"Hello, Bo!","to":{"name":"Bo"}})");
+        EXPECT_RESULT(
+            call({"example/echo.greet", "who={\"name\":\"Bo\"}", "--json", "--codec", codec}),
+            R"({"text":"Hello, Bo!","to":{"name":"Bo"}})");
 }
 
 TEST_F(cli, files_and_stdin) {
@@ -237,7 +238,8 @@ TEST_F(cli, files_and_stdin) {
     EXPECT_RESULT(call({"example/echo.plus", "1", "-"}, {.input = "41\n"}), "42");
     EXPECT_RESULT(call({"example/echo.plus", "a=-", "b=" + file("b", "2")}, {.input = "40"}), "42");
     EXPECT_ERROR(call({"example/echo.plus", "-", "-"}, {.input = "1"}), 2, "one argument only");
-    EXPECT_ERROR(call({"example/echo.plus", "1", "-"}, {.input = "nonsense"}), 2, "stdin: not JSON");
+    EXPECT_ERROR(call({"example/echo.plus", "1", "-"}, {.input = "nonsense"}), 2,
+                 "stdin: not JSON");
     EXPECT_ERROR(call({"example/echo.upper", "@/nowhere/x"}), 2, "/nowhere/x: No such file");
     EXPECT_ERROR(call({"example/echo.upper", "@"}), 2, "name of a file");
     EXPECT_ERROR(call({"example/echo.upper", "@/"}), 2, "Is a directory");
@@ -254,7 +256,8 @@ TEST_F(cli, raw_bytes_pass_unchanged) {
     EXPECT_EQ(call({"example/echo.echo", "--codec", "raw", file("r", "{\xff")}).out, "{\xff");
     EXPECT_EQ(call({"example/echo.echo", "--codec", "raw"}).out, "");
     EXPECT_EQ(call({"example/echo.echo", "--codec", "raw", "hi", "--json"}).out, "\"aGk=\"\n");
-    EXPECT_ERROR(call({"example/echo.echo", "--codec", "raw", "a", "b"}), 2, "one argument at most");
+    EXPECT_ERROR(call({"example/echo.echo", "--codec", "raw", "a", "b"}), 2,
+                 "one argument at most");
 }
 
 TEST_F(cli, every_error_has_its_exit_code) {
@@ -300,10 +303,12 @@ TEST_F(cli, errors_say_what_to_do) {
     EXPECT_ERROR(call({"example/echo.plus", "1", "two"}), 15, "expected");
     EXPECT_ERROR(call({"example/echo.greet", "{name: Ann}"}), 15, "{name: Ann} is not JSON");
     EXPECT_ERROR(call({"example/echo.nap", "5000", "--timeout", "50"}), 11, "more than 50 ms");
-    EXPECT_ERROR(run({"call", "--at", "unix:" + dir + "/no.sock", "a/b.c"}), 12, "start the server");
+    EXPECT_ERROR(run({"call", "--at", "unix:" + dir + "/no.sock", "a/b.c"}), 12,
+                 "start the server");
     EXPECT_ERROR(run({"call", "--at", "unix:@tenon-cli-nobody", "a/b.c"}), 12, "start the server");
     EXPECT_ERROR(run({"call", "--at", "tcp://127.0.0.1:1", "a/b.c"}), 12, "start the server");
-    EXPECT_ERROR(run({"call", "--at", "tcp://no-such-host.invalid:1", "a/b.c"}), 12, "no-such-host");
+    EXPECT_ERROR(run({"call", "--at", "tcp://no-such-host.invalid:1", "a/b.c"}), 12,
+                 "no-such-host");
 }
 
 TEST_F(cli, wrong_usage) {
@@ -318,8 +323,8 @@ TEST_F(cli, wrong_usage) {
     EXPECT_ERROR(call({"a/b.c", "--tiemout", "5"}), 2, "did you mean --timeout?");
     EXPECT_ERROR(call({"a/b.c", "--zzz"}), 2, "unknown option --zzz");
     EXPECT_ERROR(call({"a/b.c", "-x"}), 2, "unknown option -x");
-    for (const char* route : {"", "plus", "echo.plus", "example/echo", "example/echo.", "/echo.plus",
-                              "example/.plus", "a/b.c d", "a/b/c.d"})
+    for (const char* route : {"", "plus", "echo.plus", "example/echo", "example/echo.",
+                              "/echo.plus", "example/.plus", "a/b.c d", "a/b/c.d"})
         EXPECT_ERROR(call({route}), 2, "is no method");
     for (const char* at : {"", "nonsense", "http://x", "unix:", "tcp://127.0.0.1", "tcp://h:99999"})
         EXPECT_ERROR(run({"call", "--at", at, "a/b.c"}), 2, "--at");
@@ -368,10 +373,11 @@ TEST_F(cli, ping_measures) {
 }
 
 TEST_F(cli, bench_measures) {
-    for (const words& more : {words{}, words{"--connections", "3"}, words{"--outstanding", "16"},
-                              words{"--outstanding", "8", "--connections", "2", "--codec", "msgpack"}}) {
-        words args{"bench", "--at", unix_at, "--at", tcp_at, "example/echo.plus", "1", "2",
-                   "--calls", "500", "--json"};
+    for (const words& more :
+         {words{}, words{"--connections", "3"}, words{"--outstanding", "16"},
+          words{"--outstanding", "8", "--connections", "2", "--codec", "msgpack"}}) {
+        words args{"bench", "--at", unix_at,   "--at", tcp_at,  "example/echo.plus",
+                   "1",     "2",    "--calls", "500",  "--json"};
         args.insert(args.end(), more.begin(), more.end());
         const auto o = run(args);
         EXPECT_EQ(o.exit, 0) << o.err;
@@ -386,21 +392,27 @@ TEST_F(cli, bench_measures) {
             EXPECT_LE(r["p99_us"].as_double(), r["max_us"].as_double());
         }
     }
-    const auto o = run({"bench", "--at", unix_at, "example/echo.plus", "a=1", "b=2", "--seconds", "0.1"});
+    const auto o =
+        run({"bench", "--at", unix_at, "example/echo.plus", "a=1", "b=2", "--seconds", "0.1"});
     EXPECT_EQ(o.exit, 0) << o.err;
     EXPECT_NE(o.out.find("p99 us"), std::string::npos);
     for (const char* outstanding : {"1", "4"})
         EXPECT_EQ(run({"bench", "--at", unix_at, "example/echo.echo", "--codec", "raw", "hello",
-                       "--calls", "100", "--outstanding", outstanding}).exit, 0);
+                       "--calls", "100", "--outstanding", outstanding})
+                      .exit,
+                  0);
 }
 
 TEST_F(cli, bench_reports_errors) {
-    EXPECT_ERROR(run({"bench", "--at", unix_at, "example/echo.fail", "no_stock", "x"}), 20, "no_stock");
+    EXPECT_ERROR(run({"bench", "--at", unix_at, "example/echo.fail", "no_stock", "x"}), 20,
+                 "no_stock");
     EXPECT_ERROR(run({"bench", "--at", "unix:@tenon-cli-nobody", "a/b.c"}), 12, "start the server");
-    EXPECT_ERROR(run({"bench", "--at", unix_at, "a/b.c", "--calls", "5", "--seconds", "5"}), 2, "either");
+    EXPECT_ERROR(run({"bench", "--at", unix_at, "a/b.c", "--calls", "5", "--seconds", "5"}), 2,
+                 "either");
     EXPECT_ERROR(run({"bench", "--at", unix_at, "a/b.c", "--seconds", "0"}), 2, "--seconds");
     EXPECT_ERROR(run({"bench", "--at", unix_at, "a/b.c", "--outstanding", "5000"}), 2, "1024");
-    EXPECT_ERROR(run({"bench", "--at", unix_at, "a/b.c", "x=1", "--outstanding", "5"}), 2, "position");
+    EXPECT_ERROR(run({"bench", "--at", unix_at, "a/b.c", "x=1", "--outstanding", "5"}), 2,
+                 "position");
 }
 
 TEST_F(cli, bench_ends_when_the_server_dies) {
@@ -408,8 +420,9 @@ TEST_F(cli, bench_ends_when_the_server_dies) {
         const std::string at = "unix:@tenon-cli-dying-" + std::to_string(::getpid());
         process other(TENON_EXAMPLES_DIR "/echo_server", {"--listen", at});
         other.read_line();
-        process p(TENON_BIN_DIR "/tenon", {"bench", "--at", at, "example/echo.plus", "1", "2",
-                                           "--seconds", "20", "--outstanding", outstanding, "--json"});
+        process p(TENON_BIN_DIR "/tenon",
+                  {"bench", "--at", at, "example/echo.plus", "1", "2", "--seconds", "20",
+                   "--outstanding", outstanding, "--json"});
         std::this_thread::sleep_for(300ms);
         other.signal(SIGKILL);
         p.finish();
@@ -419,11 +432,12 @@ TEST_F(cli, bench_ends_when_the_server_dies) {
 }
 
 TEST_F(cli, interruption_ends_promptly) {
-    const words commands[]{{"call", "--at", unix_at, "example/echo.nap", "60000"},
-                           {"ping", "--at", unix_at, "--interval", "60s"},
-                           {"bench", "--at", unix_at, "example/echo.plus", "1", "2", "--seconds", "60"},
-                           {"bench", "--at", unix_at, "example/echo.nap", "1", "--seconds", "60",
-                            "--outstanding", "8"}};
+    const words commands[]{
+        {"call", "--at", unix_at, "example/echo.nap", "60000"},
+        {"ping", "--at", unix_at, "--interval", "60s"},
+        {"bench", "--at", unix_at, "example/echo.plus", "1", "2", "--seconds", "60"},
+        {"bench", "--at", unix_at, "example/echo.nap", "1", "--seconds", "60", "--outstanding",
+         "8"}};
     for (const words& c : commands) {
         SCOPED_TRACE(c[0]);
         process p(TENON_BIN_DIR "/tenon", c);
@@ -449,13 +463,16 @@ TEST_F(cli, stdout_that_takes_nothing) {
 
 // script(1) gives the program a terminal.
 TEST_F(cli, colours_on_a_terminal_only) {
-    const std::string command = TENON_BIN_DIR "/tenon call --at " + unix_at + " example/echo.fail x y";
+    const std::string command =
+        TENON_BIN_DIR "/tenon call --at " + unix_at + " example/echo.fail x y";
     const auto on_terminal = [&](const char* setting) {
-        process p("script", {"-qefc", command, "/dev/null"}, {.environment = {setting, "TERM=xterm"}});
+        process p("script", {"-qefc", command, "/dev/null"},
+                  {.environment = {setting, "TERM=xterm"}});
         return p.finish().out;
     };
     const std::string coloured = on_terminal("TENON_TEST=1");
-    if (coloured.find("failed") == std::string::npos) GTEST_SKIP() << "script(1) is not usable here";
+    if (coloured.find("failed") == std::string::npos)
+        GTEST_SKIP() << "script(1) is not usable here";
     EXPECT_NE(coloured.find("\x1b[1;31merror:"), std::string::npos) << coloured;
     EXPECT_EQ(on_terminal("NO_COLOR=1").find('\x1b'), std::string::npos);
 }
