@@ -39,16 +39,17 @@ struct pipe_ends {
     int read = -1, write = -1;
 };
 
-/// One run of a program. The input must fit into a pipe.
+/// How a program is started. The input must fit into a pipe.
+struct settings {
+    std::string input{};
+    words environment{};
+    std::vector<int> closed{};  // descriptors the program starts without
+    std::string stdout_file{};  // instead of the pipe
+};
+
+/// One run of a program.
 class process {
 public:
-    struct settings {
-        std::string input;
-        words environment;
-        std::vector<int> closed;  // descriptors the program starts without
-        std::string stdout_file;  // instead of the pipe
-    };
-
     process(const std::string& program, const words& args, const settings& s = {}) {
         std::vector<char*> argv{const_cast<char*>(program.c_str())};
         for (const std::string& a : args) argv.push_back(const_cast<char*>(a.c_str()));
@@ -152,13 +153,13 @@ protected:
         int exit;
         std::string out, err;
     };
-    static outcome run(const words& args, const process::settings& s = {}) {
+    static outcome run(const words& args, const settings& s = {}) {
         process p(TENON_BIN_DIR "/tenon", args, s);
         p.finish();
         return {p.exit, p.out, p.err};
     }
     /// tenon call --at the Unix socket
-    static outcome call(words args, const process::settings& s = {}) {
+    static outcome call(words args, const settings& s = {}) {
         args.insert(args.begin(), {"call", "--at", unix_at});
         return run(args, s);
     }
