@@ -288,6 +288,7 @@ void event_loop::poll(int timeout_ms) noexcept {
         pollable& p = *static_cast<pollable*>(e.data.ptr);
         ready_flags flags = 0;
         if (e.events & (EPOLLIN | EPOLLRDHUP)) flags |= ready::read;
+        if (e.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) flags |= ready::end;
         if (e.events & (EPOLLHUP | EPOLLERR)) flags |= ready::read | ready::write | ready::hang_up;
         if (e.events & EPOLLOUT) flags |= ready::write;
         if (p.wants_write_ && (flags & ready::write)) {

@@ -48,6 +48,7 @@ struct ready {
     static constexpr ready_flags hang_up = 4;   ///< both directions closed, or an error
     static constexpr ready_flags probe = 8;     ///< nobody said anything: try one read
     static constexpr ready_flags resumed = 16;  ///< turn::again, make_ready() or a take-over
+    static constexpr ready_flags end = 32;      ///< behind what can be read is the end of input
 };
 
 /// An object with a descriptor (or none) that the loop calls when there is something to do.

@@ -85,7 +85,7 @@ TEST(Loop, TellsWhatIsReady) {
     EXPECT_EQ(seen, ready::read);
     s.theirs.reset();
     loop.run_ready();
-    EXPECT_EQ(seen, ready::read | ready::write | ready::hang_up);
+    EXPECT_EQ(seen, ready::read | ready::write | ready::hang_up | ready::end);
     loop.remove(p);
     loop.remove(p);
     EXPECT_FALSE(loop.watch(p, -1));

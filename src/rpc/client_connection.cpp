@@ -153,7 +153,7 @@ void client_connection::try_candidates(std::unique_lock<base::mutex>& lock) {
         close_link(lock);
         link_ = *std::move(opened);
         reader_ = wire::frame_reader();
-        short_read_ = false;
+        short_read_ = end_behind_ = hung_up_ = false;
         changed(link_state::connecting);
         reader_state_.store(laid_down);
         finish_connecting();

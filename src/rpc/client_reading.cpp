@@ -261,7 +261,7 @@ loop::turn client_connection::on_ready(loop::event_loop&, loop::ready_flags flag
         if (!reader_state_.compare_exchange_strong(expected, looping)) return loop::turn::nothing;
     }
     bool any = false;
-    short_read_ = false;  // of another reader, or before this edge
+    note_edge(flags);
     if (flags == loop::ready::probe && probe_in_vain()) return loop::turn::nothing;
     bool connected, broken;
     {

@@ -29,7 +29,8 @@ std::optional<wire::frame> connection::next_frame(std::string_view& refused) {
     }
     auto frame = wire::parse_frame(*bytes);
     if (!frame) {
-        refused = "malformed frame";
+        refused_ = frame.error().message();
+        refused = refused_;
         return std::nullopt;
     }
     return *frame;
@@ -64,7 +65,7 @@ void connection::flush() noexcept {
             lock.lock();
             if (r.state == transport::io_state::ok) {
                 out.consume(r.n);
-                moved |= blocked_;
+                moved |= blocked_ || starved_;
                 blocked_ = false;
                 continue;
             }

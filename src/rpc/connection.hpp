@@ -11,6 +11,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "base/clock.hpp"
 #include "base/mutex.hpp"
@@ -43,11 +45,18 @@ protected:
     /// One read. Reader.
     input read_some() noexcept;
     /// Whether the last read has surely emptied the socket, because it did not fill its space: what
-    /// comes later raises a new edge, so that the read that would only say so can be saved. Reader.
-    bool just_emptied() noexcept { return std::exchange(short_read_, false); }
+    /// comes later raises a new edge, so that the read that would only say so can be saved. Not if
+    /// the edge of the peer's end has been here already. Reader.
+    bool just_emptied() noexcept { return std::exchange(short_read_, false) && !end_behind_; }
+    /// At the begin of on_ready(). Reader.
+    void note_edge(loop::ready_flags flags) noexcept {
+        short_read_ = false;  // of before this edge
+        if (flags & loop::ready::end) end_behind_ = true;
+        if (flags & loop::ready::hang_up) hung_up_ = true;
+    }
 
     /// The next frame of what has been read; nothing if it is incomplete. `refused` is set to the
-    /// reason if the bytes break the protocol. Reader.
+    /// reason, which lives as long as the connection, if the bytes break the protocol. Reader.
     std::optional<wire::frame> next_frame(std::string_view& refused);
 
     /// To be called without the mutex after something was added to the session's output;
@@ -63,7 +72,7 @@ protected:
     void close_link(std::unique_lock<base::mutex>& lock) noexcept;
 
     /// Called by the writer, on any thread, without the mutex: a write found no room, so the owner
-    /// of the loop has to want_write(); and: output has moved on after that.
+    /// of the loop has to want_write(); and: output has moved on after that, or while starved_.
     virtual void output_blocked() noexcept = 0;
     virtual void output_moved() noexcept {}
 
@@ -76,6 +85,7 @@ protected:
     bool connected_ = false;  // the link is up; changed by the reader only
     bool writing_ = false;
     bool blocked_ = false;     // the last write found no room
+    bool starved_ = false;     // the reader waits until output has moved
     bool broken_ = false;      // writing failed
     bool processing_ = false;  // the loop is in this connection's on_ready() and will flush
     base::time_point blocked_since_{};
@@ -83,6 +93,9 @@ protected:
     // The reader's.
     wire::frame_reader reader_;
     bool short_read_ = false;
+    bool end_behind_ = false;  // the end of input has raised its edge
+    bool hung_up_ = false;     // the end of both directions has
+    std::string refused_;      // why a frame could not be read
 
     loop::member_work<&connection::flush_on_loop> flush_work_{*this};
 };

@@ -5,6 +5,7 @@
 
 #include "base/error_codes.hpp"
 #include "codec/codec.hpp"
+#include "codec/text.hpp"
 #include "tenon/value.hpp"
 
 namespace tenon::inline v0::rpc {
@@ -13,13 +14,17 @@ namespace {
 
 constexpr std::size_t max_text = 4096;
 
-std::string readable(bytes_view data) {
-    std::string text(as_text(data.first(std::min(data.size(), max_text))));
-    base::byte_buffer probe;
-    if (coding::encode_value(codec::json, value(text), probe)) return text;
+/// Messages may quote what a peer has sent, or what a handler's exception says.
+std::string as_utf8(std::string_view s) {
+    std::string text(s);
+    if (coding::is_utf8(s)) return text;
     for (char& c : text)
         if (static_cast<unsigned char>(c) >= 0x80) c = '?';
     return text;
+}
+
+std::string readable(bytes_view data) {
+    return as_utf8(as_text(data.first(std::min(data.size(), max_text))));
 }
 
 std::string text_of(const value& map, std::string_view key) {
@@ -31,15 +36,14 @@ std::string text_of(const value& map, std::string_view key) {
 
 void encode_error(const error& e, bool to_tenon, base::byte_buffer& out) {
     if (!to_tenon) {
-        out.append(as_bytes(e.name().empty()
-                                ? std::string(e.message())
-                                : std::string(e.name()) + ": " + std::string(e.message())));
+        const std::string name = e.name().empty() ? std::string() : std::string(e.name()) + ": ";
+        out.append(as_bytes(as_utf8(name + std::string(e.message()))));
         return;
     }
-    value map =
-        value::object({{"message", value(e.message())}, {"may_have_run", value(e.may_have_run())}});
-    if (!e.name().empty()) map["name"] = value(e.name());
-    if (!e.origin().empty()) map["origin"] = value(e.origin());
+    value map = value::object(
+        {{"message", value(as_utf8(e.message()))}, {"may_have_run", value(e.may_have_run())}});
+    if (!e.name().empty()) map["name"] = value(as_utf8(e.name()));
+    if (!e.origin().empty()) map["origin"] = value(as_utf8(e.origin()));
     if (e.retry_after()) map["retry_after_ms"] = value(e.retry_after()->count());
     if (!e.details().empty()) map["details"] = value(bytes(e.details().begin(), e.details().end()));
     if (!coding::encode_value(codec::msgpack, map, out)) out.append(as_bytes(e.message()));

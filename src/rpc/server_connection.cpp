@@ -52,6 +52,11 @@ wire::session_options session_options_of(const limits& l, wire::byte_budget& rea
     return o;
 }
 
+/// Of frames after SETUP: one that holds a whole message has 13 bytes in front of it at most.
+std::size_t frame_limit_of(const limits& l) {
+    return std::min(wire::max_frame_size - 13, l.message) + 13;
+}
+
 }  // namespace
 
 server_connection::server_connection(std::shared_ptr<server_core> server, loop::event_loop& loop,
@@ -66,6 +71,7 @@ server_connection::server_connection(std::shared_ptr<server_core> server, loop::
     session_.emplace(wire::role::server,
                      session_options_of(server_->options().limits, server_->reassembly()),
                      server_->runtime().time().now());
+    reader_.set_limit(server_->options().limits.setup);
     if (!refusal.empty()) {
         session_->close(wire::error_code::rejected_setup, refusal);
         ending_ = true;
@@ -86,7 +92,7 @@ void server_connection::release() noexcept {
 loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flags) {
     if (flags & loop::ready::write) flush();
     bool did_something = false;
-    short_read_ = false;  // of before this edge
+    note_edge(flags);
     if (flags == loop::ready::probe && !closing_ && !ending_ && !stalled_ &&
         read_some() == input::drained) {
         reader_.release_if_empty();
@@ -118,8 +124,8 @@ loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flag
 
 loop::turn server_connection::serve(bool& did_something) {
     unsigned budget = frames_per_turn;
-    for (;;) {
-        while (!ending_) {
+    while (!is_full()) {
+        while (!ending_ && !full_) {
             std::string_view refused;
             const auto f = next_frame(refused);
             if (!refused.empty()) {
@@ -134,21 +140,39 @@ loop::turn server_connection::serve(bool& did_something) {
             if (--budget == 0) return loop::turn::again;
         }
         if (ending_ || closing_) return loop::turn::done;
-        {
-            const std::lock_guard lock(mutex_);
-            stalled_ = session_->out().pending() > server_->options().limits.unsent;
-            if (stalled_) arm();
-        }
-        if (stalled_) return loop::turn::done;
+        if (full_) continue;
         switch (just_emptied() ? input::drained : read_some()) {
             case input::more: continue;
             case input::drained:
                 reader_.release_if_empty();
                 note_unfinished();
                 return loop::turn::done;
-            case input::ended: closing_ = true; return loop::turn::done;
+            case input::ended:
+                // What is answered goes out, in case only the peer's sending has ended.
+                flush();
+                closing_ = true;
+                return loop::turn::done;
         }
     }
+    return loop::turn::done;
+}
+
+// True: the peer does not take its answers, so that nothing is read until it does.
+bool server_connection::is_full() {
+    const std::size_t limit = server_->options().limits.unsent;
+    const auto look = [&] {
+        const std::lock_guard lock(mutex_);
+        full_ = stalled_ = starved_ = session_->out().pending() > limit;
+    };
+    look();
+    if (!full_) return false;
+    flush();
+    look();
+    if (!full_) return false;
+    if (hung_up_) closing_ = true;  // and it never will
+    const std::lock_guard lock(mutex_);
+    arm();
+    return true;
 }
 
 // Whether part of a frame is here, whose rest must come in time.
@@ -166,6 +190,8 @@ loop::turn server_connection::receive(const wire::frame& f) {
     {
         const std::lock_guard lock(mutex_);
         ev = session_->receive(f, loop_.now());
+        full_ = session_->out().pending() > server_->options().limits.unsent;
+        if (f.has(wire::flag::follows)) arm();  // the rest must come in time
         if (ev.kind == wire::event_kind::cancel && ev.user) {
             cancelled = static_cast<service_call*>(ev.user);
             cancelled->add_ref();
@@ -189,6 +215,7 @@ void server_connection::on_setup(const wire::frame& f) {
     format_ = wire::metadata_format_of(s.metadata_mime);
     codec_ = codec_from_mime_type(s.data_mime);
     const std::lock_guard lock(mutex_);
+    reader_.set_limit(frame_limit_of(server_->options().limits));
     if (format_ == wire::metadata_format::composite && has_hello(f.metadata)) {
         tenon_peer_ = true;
         base::byte_buffer hello;
@@ -377,7 +404,8 @@ void server_connection::release(service_call& kept) noexcept {
 void server_connection::arm() {
     base::time_point at = session_->next_deadline();
     const limits& l = server_->options().limits;
-    if (stalled_) at = std::min(at, base::add_time(loop_.now(), l.unsent_time));
+    if (stalled_)
+        at = std::min(at, base::add_time(blocked_ ? blocked_since_ : loop_.now(), l.unsent_time));
     if (unfinished_) at = std::min(at, base::add_time(unfinished_since_, l.stall_time));
     if (at == base::never) loop_.disarm(timer_);
     else loop_.arm(timer_, at);
@@ -396,6 +424,7 @@ loop::turn server_connection::on_deadline() {
         if (stalled_ && blocked_ && now - blocked_since_ >= server_->options().limits.unsent_time)
             closing_ = true;
         if (!ending_ && !draining_) arm();
+        if (!session_->out().empty()) loop_.defer(flush_work_);
     }
     if (closing_) loop_.make_ready(*this);
     return loop::turn::done;

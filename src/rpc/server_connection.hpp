@@ -64,6 +64,7 @@ private:
     void output_moved() noexcept override { post(read_again); }
 
     loop::turn serve(bool& did_something);
+    bool is_full();
     void note_unfinished();
     void check_unfinished(base::time_point now);
     loop::turn receive(const wire::frame& f);
@@ -103,7 +104,8 @@ private:
     deadline_timer timer_{*this};
     bool ending_ = false;   // the session is over: get rid of the output, then close
     bool closing_ = false;  // close() is due
-    bool stalled_ = false;  // too much output: not reading
+    bool full_ = false;     // too much output: no more frames until is_full() says otherwise
+    bool stalled_ = false;  // … and not reading
     bool draining_ = false;
     std::size_t discarded_ = 0;
     bool unfinished_ = false;              // part of a frame has come …

@@ -24,6 +24,9 @@ public:
                           std::size_t read_ahead = std::size_t{64} * 1024) noexcept
         : limit_(limit), read_ahead_(read_ahead) {}
 
+    /// For the frames not yet taken.
+    void set_limit(std::size_t limit) noexcept { limit_ = limit; }
+
     /// Where to read next; never empty. Ends the validity of what next() returned.
     std::span<std::byte> space();
 
