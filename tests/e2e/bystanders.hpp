@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -27,10 +28,6 @@ public:
     std::uint64_t lost() const noexcept { return lost_.load(); }
     /// The first thing that went wrong; empty if nothing.
     std::string failure() const;
-    /// The longest call.
-    std::chrono::milliseconds slowest() const noexcept {
-        return std::chrono::milliseconds(slowest_.load() / 1000);
-    }
     /// Whether calls of every thread succeed now, within the time.
     bool served(std::chrono::milliseconds limit = std::chrono::seconds(10)) const;
 
@@ -45,7 +42,6 @@ private:
     const bool tolerate_;
     std::atomic<bool> stop_{false};
     std::atomic<std::uint64_t> calls_{0}, lost_{0};
-    std::atomic<std::int64_t> slowest_{0};
     mutable std::mutex mutex_;
     std::string failure_;
     std::vector<std::unique_ptr<one>> all_;
