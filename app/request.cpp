@@ -47,7 +47,7 @@ public:
             else by_position.push_back(read(word));
         }
         if (by_name.empty()) return by_position;
-        // Both at once: the positional ones under a name that no parameter has; see docs/wire.md.
+        // Both at once: the positional ones under "*", which is no parameter's name.
         if (!by_position.empty()) by_name.emplace(by_name.begin(), "*", std::move(by_position));
         return by_name;
     }
