@@ -115,8 +115,9 @@ public:
 
     static void start(const binding& to, const call_arguments& args, const call_options* options,
                       F f) {
+        target& t = to.get();
         auto* self = new callback_call(std::move(f));
-        to.get().start(args, *self, options);
+        t.start(args, *self, options);
     }
 
 private:

@@ -248,8 +248,10 @@ private:
         if (failed) reply_error(ctx, *std::move(failed));
     }
     static void drive(F& f, context& kept, std::tuple<Args...> args) {
-        spawn(run(f, kept, std::move(args)), scope_of(kept),
-              [&kept](task<void>&) { release(kept); });
+        spawn(run(f, kept, std::move(args)), scope_of(kept), [&kept](task<void>& t) {
+            t.reset();  // its arguments end before the call does
+            release(kept);
+        });
     }
 
     F f_;

@@ -142,6 +142,7 @@ result<void> client_core::wait_ready(std::chrono::milliseconds timeout) {
     if (!is_local()) return connection_->wait_ready(timeout);
     const auto limit = std::chrono::steady_clock::now() + timeout;
     while (!local_server()) {
+        if (auto e = runtime_->unusable()) return *std::move(e);
         if (std::chrono::steady_clock::now() >= limit)
             return error(errc::unavailable, "nobody serves " + text_);
         std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -235,6 +235,11 @@ void client_connection::close(error why) {
 // --- sending ---
 
 bool client_connection::send(outgoing_call& call, const outgoing_request& request) {
+    // From here on cancel() finds the call in the session; before, it did not.
+    if (call.cancellation && call.cancellation->is_cancelled()) {
+        call.failed = outgoing_call::given_up().set_may_have_run(false);
+        return false;
+    }
     auto sent = session_->request(wire::request_kind::response, request.metadata,
                                   wire::outgoing(request.data, request.owned), &call);
     if (!sent) {
@@ -249,7 +254,12 @@ bool client_connection::send(outgoing_call& call, const outgoing_request& reques
 // Mutex held: the outcome of a call that is no longer in the session is passed on.
 void client_connection::end_call(outgoing_call& call) {
     call.unlink();
-    if (call.is_blocking) return static_cast<blocking_call&>(call).set(blocking_call::done);
+    if (call.is_blocking) {
+        // It was to read next, but will not begin to.
+        const auto before = static_cast<blocking_call&>(call).set(blocking_call::done);
+        if (before == blocking_call::lead && !pass_on()) ask_for_housekeeping();
+        return;
+    }
     async_calls_.fetch_sub(1, std::memory_order_relaxed);
     due_.push_back(call);
 }
@@ -334,7 +344,7 @@ bool client_connection::plan_repetition(outgoing_call& call) {
     const auto now = runtime_->time().now();
     if (!delay || (call.deadline != base::never && *delay >= call.deadline - now)) return false;
     const std::lock_guard lock(mutex_);
-    if (retired_) return false;
+    if (retired_ || (call.cancellation && call.cancellation->is_cancelled())) return false;
     ++call.attempts;
     call.failed.reset();
     call.repeat_at = base::add_time(now, *delay);
@@ -409,25 +419,19 @@ void client_connection::cancel(outgoing_call& call) noexcept {
     kick(processing);
 }
 
-void client_connection::abandon(async_call& call) noexcept {
-    bool found = true;
-    bool processing;
-    {
-        const std::lock_guard lock(mutex_);
-        processing = processing_;
-        if (session_ && session_->user(call.stream) == &call) {
-            session_->cancel(call.stream);
-            call.unlink();
-            async_calls_.fetch_sub(1, std::memory_order_relaxed);
-        } else if (call.linked()) {
-            call.unlink();
-        } else {
-            found = false;
-        }
+bool client_connection::abandon(async_call& call) noexcept {
+    if (runtime_->is_forked()) return true;
+    const std::lock_guard lock(mutex_);
+    if (session_ && session_->user(call.stream) == &call) {
+        session_->cancel(call.stream);
+        async_calls_.fetch_sub(1, std::memory_order_relaxed);
+    } else if (!call.linked()) {
+        return false;
     }
-    if (found) return kick(processing);
-    // Between being answered and being delivered; a matter of instructions.
-    while (!call.is_finished()) sched_yield();
+    call.unlink();
+    // Sends what is to be sent. With the mutex held: once it is free, a retired connection may go.
+    ask_for_housekeeping();
+    return true;
 }
 
 void client_connection::connect() {
@@ -447,17 +451,17 @@ bool client_connection::is_connected() {
 }
 
 result<void> client_connection::wait_ready(std::chrono::milliseconds timeout) {
-    if (auto e = runtime_->unusable()) return *std::move(e);
     loop::event_loop::before_blocking();
     const auto limit = base::add_time(runtime_->time().now(), timeout);
     for (;;) {
+        // Before any lock: in a forked child it may be held for ever.
+        if (auto e = runtime_->unusable()) return *std::move(e);
         connect();
         base::time_point until = limit;
         std::uint32_t seen;
         {
             const std::lock_guard lock(mutex_);
             if (state_ == link_state::open) return {};
-            if (auto e = runtime_->unusable()) return *std::move(e);
             seen = changes_.load(std::memory_order_acquire);
             if (state_ == link_state::closed) until = std::min(until, retry_at_);
         }

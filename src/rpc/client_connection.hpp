@@ -64,7 +64,7 @@ public:
 
     // call_carrier
     void cancel(outgoing_call& call) noexcept override;
-    void abandon(async_call& call) noexcept override;
+    bool abandon(async_call& call) noexcept override;
 
 private:
     enum class link_state : std::uint8_t { closed, resolving, connecting, open };
@@ -108,6 +108,7 @@ private:
     // Reading, by a blocking caller.
     bool take_reading() noexcept;
     void lay_down() noexcept;
+    bool pass_on() noexcept;
     void await(blocking_call& call, bool leading);
     bool lead(blocking_call& call);
     input read_waiting(blocking_call& call);

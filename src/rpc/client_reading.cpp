@@ -46,14 +46,20 @@ void client_connection::lay_down() noexcept {
     uses_.fetch_add(1, std::memory_order_relaxed);
     {
         const std::lock_guard lock(mutex_);
-        if (!waiting_.empty()) {
-            auto& next = static_cast<blocking_call&>(waiting_.pop_front());
-            return next.set(blocking_call::lead);
-        }
-        // seq_cst against start(), see there.
-        reader_state_.store(laid_down, std::memory_order_seq_cst);
+        if (pass_on()) return;
     }
     if (async_calls_.load(std::memory_order_seq_cst) != 0) ask_for_housekeeping();
+}
+
+// Mutex held; the reading is the caller's to give. True: to another caller.
+bool client_connection::pass_on() noexcept {
+    if (!waiting_.empty()) {
+        static_cast<blocking_call&>(waiting_.pop_front()).set(blocking_call::lead);
+        return true;
+    }
+    // seq_cst against start(), see there.
+    reader_state_.store(laid_down, std::memory_order_seq_cst);
+    return false;
 }
 
 void client_connection::await(blocking_call& call, bool leading) {
@@ -79,10 +85,7 @@ void client_connection::await(blocking_call& call, bool leading) {
         blocking_call::state s = call.wait(call.deadline);
         if (s == blocking_call::pending && !give_up(call, outgoing_call::expired()))
             s = call.wait(base::never);  // it is being answered, or asked to lead, just now
-        if (s == blocking_call::lead) {
-            call.set_own(blocking_call::pending);
-            leading = true;
-        }
+        if (s == blocking_call::lead && call.begin_to_lead()) leading = true;
     }
     if (leading) lay_down();
 }
@@ -166,9 +169,8 @@ bool client_connection::give_up(blocking_call& call, error why) {
         const std::lock_guard lock(mutex_);
         if (!session_ || session_->user(call.stream) != &call) return call.is_done();
         session_->cancel(call.stream);
-        call.unlink();
         call.failed = std::move(why);
-        call.set_own(blocking_call::done);
+        end_call(call);
         processing = processing_;
     }
     kick(processing);

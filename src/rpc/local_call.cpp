@@ -1,5 +1,7 @@
 #include "rpc/local_call.hpp"
 
+#include <sched.h>
+
 #include <mutex>
 
 #include "codec/codec.hpp"
@@ -48,28 +50,52 @@ void fill(service_call& call, const local_request& rq, const server_core& server
 }
 
 /// Cancels the served call when the caller's cancellation says so. The call may be kept elsewhere
-/// and end at any time, so the pointer is guarded.
+/// and end at any time, so the pointer is guarded; a call on a stack is not forgotten while another
+/// thread cancels it.
 class cancel_link final : public cancel_hook {
 public:
+    /// A call that takes the place of a cancelled one is cancelled as well.
     void set(service_call* call) noexcept {
-        const std::lock_guard lock(mutex_);
-        call_ = call;
+        const bool late = replace(call);
+        if (late && call) call->cancel.cancel();
     }
     void on_cancel() noexcept override {
         service_call* call;
+        bool kept;
         {
             const std::lock_guard lock(mutex_);
+            cancelled_ = true;
             call = call_;
-            if (call && call->is_kept()) call->add_ref();
+            if (!call) return;
+            kept = call->is_kept();
+            if (kept) call->add_ref();
+            else canceller_ = this_thread_mark();
         }
-        if (!call) return;
         call->cancel.cancel();
-        if (call->is_kept()) call->release();
+        if (kept) return call->release();
+        const std::lock_guard lock(mutex_);
+        canceller_ = nullptr;
     }
 
 private:
+    bool replace(service_call* call) noexcept {
+        for (;; sched_yield()) {
+            const std::lock_guard lock(mutex_);
+            if (canceller_ && canceller_ != this_thread_mark()) continue;
+            call_ = call;
+            return cancelled_;
+        }
+    }
+    // Differs between threads that live at the same time.
+    static const void* this_thread_mark() noexcept {
+        constinit thread_local const char mark = 0;
+        return &mark;
+    }
+
     base::mutex mutex_;
     service_call* call_ = nullptr;
+    const void* canceller_ = nullptr;  // of a call on a stack
+    bool cancelled_ = false;
 };
 
 /// The path of a call whose caller waits; lies on the caller's stack, so the caller waits until a
@@ -143,6 +169,7 @@ public:
         }
         starting_ = true;
         served.dispatch(false);
+        if (!kept_) link_.set(nullptr);
         bool now;
         {
             const std::lock_guard lock(mutex_);
@@ -170,6 +197,7 @@ public:
     }
     void keep(service_call&, service_call& kept) override {
         refs_.fetch_add(1, std::memory_order_relaxed);
+        kept_ = true;
         link_.set(&kept);
     }
     void release(service_call&) noexcept override {
@@ -179,12 +207,16 @@ public:
 
     // The caller's side.
     void cancel(outgoing_call&) noexcept override { link_.on_cancel(); }
-    void abandon(async_call&) noexcept override {
+    bool abandon(async_call&) noexcept override {
+        if (runtime_->is_forked()) return true;
         {
             const std::lock_guard lock(mutex_);
-            call_ = nullptr;
+            if (!std::exchange(call_, nullptr)) return false;
+            refs_.fetch_add(1, std::memory_order_relaxed);
         }
         link_.on_cancel();
+        unref();
+        return true;
     }
 
     loop::turn run(loop::event_loop& loop) override {
@@ -226,6 +258,7 @@ private:
     async_call* call_;
     bool starting_ = false;
     bool answered_ = false;
+    bool kept_ = false;  // the starting thread's
 };
 
 }  // namespace
@@ -236,6 +269,9 @@ result<const local_method*> local_resolver::begin(const client_core& client, std
     if (const local_method* known = current_.load(std::memory_order_acquire))
         if (known->server->begin_call()) return known;
     const std::lock_guard lock(mutex_);
+    // Another thread may have found it meanwhile.
+    if (const local_method* known = current_.load(std::memory_order_relaxed))
+        if (known->server->begin_call()) return known;
     auto server = client.local_server();
     if (!server || !server->begin_call())
         return error(errc::unavailable, "nobody serves " + client.endpoint())

@@ -1,5 +1,7 @@
 #include "rpc/outgoing_call.hpp"
 
+#include <sched.h>
+
 #include "codec/codec.hpp"
 
 namespace tenon::inline v0 {
@@ -53,11 +55,31 @@ void async_call::finish_now() noexcept {
     if (!is_coroutine_) face_.finished();
 }
 
+// Sets `finished`. False: the call was abandoned.
+bool async_call::end(phase& before) noexcept {
+    for (;;) {
+        if (before == abandoning) {  // a matter of instructions
+            sched_yield();
+            before = phase_.load(std::memory_order_acquire);
+            continue;
+        }
+        const bool wanted = before != abandoned;
+        // acq_rel: the coroutine that comes later sees the outcome; we see its handle.
+        if (phase_.compare_exchange_weak(before, finished, std::memory_order_acq_rel,
+                                         std::memory_order_acquire))
+            return wanted;
+    }
+}
+
 loop::turn async_call::deliver(loop::event_loop& loop) noexcept {
     unhook();
-    // acq_rel: the coroutine that comes later sees the outcome; we see its handle.
-    const phase before = phase_.exchange(finished, std::memory_order_acq_rel);
-    if (is_coroutine_) return before == waiting ? resumer_.fire() : loop::turn::done;
+    if (is_coroutine_) {
+        phase before = running;
+        if (!end(before)) return loop::turn::done;
+        // If the coroutine has not come yet the object may be gone by now.
+        return before == waiting ? resumer_.fire() : loop::turn::done;
+    }
+    phase_.store(finished, std::memory_order_release);
     loop::ticket t = loop.enter();
     face_.finished();
     return loop.leave(t) ? loop::turn::done : loop::turn::lost;
@@ -70,9 +92,16 @@ bool async_call::suspend(std::coroutine_handle<> h, const call_scope* scope) noe
 }
 
 void async_call::abandon() noexcept {
-    if (!is_under_way()) return;
+    phase before = phase_.load(std::memory_order_acquire);
+    do {
+        if (before != running && before != waiting) return;
+    } while (!phase_.compare_exchange_weak(before, abandoning, std::memory_order_acq_rel,
+                                           std::memory_order_acquire));
     unhook();
-    if (owner) owner->abandon(*this);
+    if (owner->abandon(*this)) return;
+    // Release: who delivers may let the carrier go, which we do not touch any more.
+    phase_.store(abandoned, std::memory_order_release);
+    while (!is_finished()) sched_yield();
 }
 
 }  // namespace rpc

@@ -25,8 +25,9 @@ class call_carrier {
 public:
     /// Any thread, without a lock held: the call is to end as `cancelled`, if it still can.
     virtual void cancel(outgoing_call& call) noexcept = 0;
-    /// The caller wants nothing of it any more; afterwards the object is not touched.
-    virtual void abandon(async_call& call) noexcept = 0;
+    /// The caller wants nothing of it any more. True: the call will not be delivered, nor touched
+    /// again. False: deliver() is on its way.
+    virtual bool abandon(async_call& call) noexcept = 0;
 
 protected:
     ~call_carrier() = default;
@@ -82,10 +83,18 @@ public:
 
     bool is_done() const noexcept { return word_.load(std::memory_order_acquire) == done; }
 
-    /// By another thread, which does not touch the call afterwards.
-    void set(state s) noexcept {
+    /// By another thread, which does not touch the call afterwards. Gives the state before: after
+    /// `lead` somebody else has to read.
+    state set(state s) noexcept {
         // Release: what the setter wrote is visible to the thread that sees it.
-        if (word_.exchange(s, std::memory_order_acq_rel) == sleeping) base::futex_wake(word_);
+        const auto before = static_cast<state>(word_.exchange(s, std::memory_order_acq_rel));
+        if (before == sleeping) base::futex_wake(word_);
+        return before;
+    }
+    /// The own thread: false if the call has ended instead.
+    bool begin_to_lead() noexcept {
+        std::uint32_t expected = lead;
+        return word_.compare_exchange_strong(expected, pending, std::memory_order_acq_rel);
     }
     void set_own(state s) noexcept { word_.store(s, std::memory_order_relaxed); }
 
@@ -113,10 +122,6 @@ public:
         return *std::launder(reinterpret_cast<async_call*>(face.internal()));
     }
 
-    bool is_under_way() const noexcept {
-        return phase_.load(std::memory_order_acquire) == running ||
-               phase_.load(std::memory_order_acquire) == waiting;
-    }
     /// Where a coroutine without a loop of its own goes on: the client's.
     loop::event_loop* fallback = nullptr;
 
@@ -133,7 +138,11 @@ public:
     void abandon() noexcept;
 
 private:
-    enum phase : std::uint8_t { idle, running, waiting, finished };
+    // abandoning: the caller is about to tell the carrier, which must live that long; abandoned: it
+    // has told it too late and waits for deliver() to end.
+    enum phase : std::uint8_t { idle, running, waiting, finished, abandoning, abandoned };
+
+    bool end(phase& before) noexcept;
 
     detail::call_state& face_;
     const bool is_coroutine_;

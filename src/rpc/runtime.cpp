@@ -117,6 +117,7 @@ std::optional<error> runtime_core::unusable() const {
 }
 
 bool runtime_core::post(loop::event_loop& to, loop::work& w) noexcept {
+    if (is_forked()) return false;
     const std::lock_guard lock(mutex_);
     if (!usable()) return false;
     to.post(w);
@@ -124,6 +125,7 @@ bool runtime_core::post(loop::event_loop& to, loop::work& w) noexcept {
 }
 
 void runtime_core::stop() {
+    if (is_forked()) return;
     if (crew_ && crew_->in_crew())
         throw failure(error(errc::conflict, "a runtime cannot be stopped from its own threads"));
     {
@@ -137,12 +139,14 @@ void runtime_core::stop() {
 }
 
 void runtime_core::keep(std::shared_ptr<const void> thing) {
+    if (is_forked()) return;
     const std::lock_guard lock(mutex_);
     kept_.push_back(std::move(thing));
 }
 
 result<void> runtime_core::announce(const std::string& name,
                                     const std::shared_ptr<rpc::server_core>& server) {
+    if (auto e = unusable()) return *std::move(e);
     const std::lock_guard lock(mutex_);
     auto& slot = names_[name];
     if (!slot.expired()) return error(errc::conflict, "inproc:" + name + " is already served");
@@ -151,6 +155,7 @@ result<void> runtime_core::announce(const std::string& name,
 }
 
 void runtime_core::withdraw(const std::string& name, const rpc::server_core* server) noexcept {
+    if (is_forked()) return;
     const std::lock_guard lock(mutex_);
     auto at = names_.find(name);
     if (at == names_.end()) return;
@@ -159,6 +164,7 @@ void runtime_core::withdraw(const std::string& name, const rpc::server_core* ser
 }
 
 std::shared_ptr<rpc::server_core> runtime_core::find(const std::string& name) const {
+    if (is_forked()) return nullptr;
     const std::lock_guard lock(mutex_);
     auto at = names_.find(name);
     return at == names_.end() ? nullptr : at->second.lock();
@@ -180,7 +186,9 @@ runtime runtime::external(const runtime_options& options) {
 
 int runtime::fd() const noexcept { return core_->loop(0).fd(); }
 
-void runtime::run_ready() { core_->loop(0).run_ready(); }
+void runtime::run_ready() {
+    if (!core_->is_forked()) core_->loop(0).run_ready();
+}
 
 std::optional<std::chrono::steady_clock::time_point> runtime::next_deadline() const {
     const auto at = core_->loop(0).next_deadline();

@@ -296,9 +296,10 @@ loop::turn server_connection::on_request(wire::event& ev) {
     call.scope = {&loop_, call.deadline, &call.cancel, nullptr};
 
     in_place_ = &call;
-    loop::ticket t = loop_.enter(method);
+    loop::event_loop& loop = loop_;  // if it gets lost, the connection may be gone before leave()
+    loop::ticket t = loop.enter(method);
     call.dispatch(false);
-    if (loop_.leave(t)) {
+    if (loop.leave(t)) {
         in_place_ = nullptr;
         return loop::turn::done;
     }
@@ -322,10 +323,11 @@ void server_connection::on_taken_over(loop::event_loop&) {
 }
 
 loop::turn server_connection::on_cancel(service_call& call) {
-    loop::ticket t = loop_.enter(&call.method());
+    loop::event_loop& loop = loop_;  // see on_request()
+    loop::ticket t = loop.enter(&call.method());
     call.cancel.cancel();
     call.release();
-    return loop_.leave(t) ? loop::turn::done : loop::turn::lost;
+    return loop.leave(t) ? loop::turn::done : loop::turn::lost;
 }
 
 void server_connection::refuse(const wire::event& ev, const error& e) {

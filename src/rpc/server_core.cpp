@@ -12,6 +12,7 @@
 #include "base/unique_fd.hpp"
 #include "rpc/hello.hpp"
 #include "rpc/server_connection.hpp"
+#include "rpc/service_call.hpp"
 
 namespace tenon::inline v0::rpc {
 
@@ -193,13 +194,13 @@ void server_core::accept(std::unique_ptr<transport::link> link) {
         ++connection_count_;
         ++per_peer_[key];
     }
-    auto* c = new server_connection(shared_from_this(), runtime_->next_loop(), std::move(link),
-                                    std::move(why));
-    {
-        const std::lock_guard lock(mutex_);
-        connections_.push_back(*c);
-    }
+    auto* c = new server_connection(shared_from_this(), runtime_->next_loop(),
+                                    std::move(link), std::move(why));
+    // Under the mutex, because stop() may end the connection as soon as it is in the list.
+    const std::lock_guard lock(mutex_);
+    connections_.push_back(*c);
     c->open();
+    if (state_ != state::running) c->abort();  // stop() has not seen it
 }
 
 void server_core::closed(server_connection& c) noexcept {
@@ -256,7 +257,8 @@ void server_core::wait_until(base::time_point limit, bool (server_core::*done)()
 }
 
 void server_core::stop(std::chrono::milliseconds drain) {
-    if (loop::event_loop::in_user_code() && !runtime_->is_external())
+    // A quick handler of an in-process caller and one on the pool are not the loop's user code.
+    if (loop::event_loop::in_user_code() || service_call::serving(*methods_))
         throw failure(error(errc::conflict, "a server cannot be stopped from a handler"));
     if (runtime_->is_forked()) return;  // the sockets and the threads are the parent's
     const std::lock_guard one_at_a_time(stop_mutex_);

@@ -9,6 +9,23 @@ namespace tenon::inline v0 {
 
 namespace rpc {
 
+namespace {
+
+/// The handlers that run on this thread, the innermost first.
+struct running_handler {
+    const method_entry* method;
+    const running_handler* outer;
+};
+thread_local const running_handler* innermost = nullptr;
+
+}  // namespace
+
+bool service_call::serving(const method_table& methods) noexcept {
+    for (const running_handler* r = innermost; r; r = r->outer)
+        if (methods.find(r->method->route()) == r->method) return true;
+    return false;
+}
+
 void service_call::dispatch(bool may_block) {
     if (!method_->handler())
         return fail(error(errc::unsupported, method_->route() + " is declared but not implemented")
@@ -29,7 +46,10 @@ void service_call::dispatch(bool may_block) {
 void service_call::serve() noexcept {
     method_->calls.fetch_add(1, std::memory_order_relaxed);
     const loop::scope_guard scoped(&scope);
+    const running_handler here{method_, innermost};
+    innermost = &here;
     method_->handler()->serve(*this);
+    innermost = here.outer;
 }
 
 void service_call::submit_to_pool() {
@@ -43,7 +63,10 @@ void service_call::run() noexcept {
     if (deadline != base::never && runtime_.time().now() >= deadline) {
         error e(errc::deadline, "the deadline passed while the call waited for a thread");
         fail(std::move(e.set_may_have_run(false)));
-    } else if (!cancel.is_cancelled()) {
+    } else if (cancel.is_cancelled()) {
+        error e(errc::cancelled, "given up while the call waited for a thread");
+        fail(std::move(e.set_may_have_run(false)));
+    } else {
         serve();
     }
     release();

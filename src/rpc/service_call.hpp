@@ -67,6 +67,9 @@ public:
     void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept;
 
+    /// Whether the calling thread is inside a handler of one of these methods.
+    static bool serving(const method_table& methods) noexcept;
+
     bool decode(void* const* objects) noexcept;
     void answer(void* result) noexcept;
     void fail(error e) noexcept;
