@@ -98,17 +98,39 @@ private:
     bool cancelled_ = false;
 };
 
+/// Cancels a kept call when its server stops.
+class stop_link final : public cancel_hook {
+public:
+    explicit stop_link(cancel_link& link) noexcept : link_(link) {}
+
+    void begin(server_core& server) noexcept {
+        server_ = &server;
+        if (!server.stopping().add(*this)) link_.on_cancel();
+    }
+    /// Waits until on_cancel() has returned.
+    void end() noexcept {
+        if (server_) server_->stopping().remove(*this);
+    }
+    void on_cancel() noexcept override { link_.on_cancel(); }
+
+private:
+    cancel_link& link_;
+    server_core* server_ = nullptr;
+};
+
 /// The path of a call whose caller waits; lies on the caller's stack, so the caller waits until a
 /// kept call has been released, not only answered.
 class waiting_path final : public reply_path {
 public:
-    waiting_path(const local_result& out, cancellation* cancel) : out_(out), cancel_(cancel) {}
+    waiting_path(server_core& server, const local_result& out, cancellation* cancel)
+        : server_(server), out_(out), cancel_(cancel) {}
 
     result<void> run(service_call& call, base::time_point deadline) {
         link_.set(&call);
         if (cancel_ && !cancel_->add(link_)) return outgoing_call::given_up();
         call.dispatch(!loop::event_loop::in_user_code());
         if (kept_) wait(deadline);
+        stop_.end();
         if (cancel_) cancel_->remove(link_);
         if (failed_) return *std::move(failed_);
         return {};
@@ -119,6 +141,7 @@ public:
     void keep(service_call&, service_call& kept) override {
         kept_ = true;
         link_.set(&kept);
+        stop_.begin(server_);
     }
     void release(service_call&) noexcept override {
         link_.set(nullptr);
@@ -133,9 +156,11 @@ private:
         waiter_.wait(base::never);
     }
 
+    server_core& server_;
     const local_result& out_;
     cancellation* const cancel_;
     cancel_link link_;
+    stop_link stop_{link_};
     std::optional<error> failed_;
     bool kept_ = false;
     blocking_call waiter_{nullptr};
@@ -199,9 +224,11 @@ public:
         refs_.fetch_add(1, std::memory_order_relaxed);
         kept_ = true;
         link_.set(&kept);
+        stop_.begin(*server_);
     }
     void release(service_call&) noexcept override {
         link_.set(nullptr);
+        stop_.end();
         unref();
     }
 
@@ -254,6 +281,7 @@ private:
     const local_result out_;
     std::atomic<std::uint32_t> refs_{1};
     cancel_link link_;
+    stop_link stop_{link_};
     base::mutex mutex_;  // guards all below
     async_call* call_;
     bool starting_ = false;
@@ -290,7 +318,7 @@ result<const local_method*> local_resolver::begin(const client_core& client, std
 
 result<void> call_local(client_core& client, const local_method& m, const local_request& rq,
                         const local_result& out) {
-    waiting_path path(out, rq.cancel);
+    waiting_path path(*m.server, out, rq.cancel);
     service_call call(client.runtime(), *m.method, path, this_process);
     fill(call, rq, *m.server, client.runtime().loop(0));
     call.caller_waits = true;

@@ -276,6 +276,7 @@ void server_core::stop(std::chrono::milliseconds drain) {
             const std::lock_guard lock(mutex_);
             for (server_connection& c : connections_) c.abort();
         }
+        stopping_.cancel();
         wait_until(base::never, &server_core::is_idle);
     }
     state_ = state::stopped;

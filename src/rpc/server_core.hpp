@@ -54,6 +54,8 @@ public:
     /// In-process calls come in between these; false: not running.
     bool begin_call() noexcept;
     void end_call() noexcept;
+    /// Cancelled when stop() has waited long enough for them.
+    cancellation& stopping() noexcept { return stopping_; }
 
     /// Takes a new connection to a loop.
     void accept(std::unique_ptr<transport::link> link);
@@ -85,6 +87,7 @@ private:
     std::vector<std::string> endpoints_;
     std::atomic<state> state_{state::configuring};
     std::atomic<std::int64_t> local_calls_{0};
+    cancellation stopping_;
 
     std::mutex stop_mutex_;
 
