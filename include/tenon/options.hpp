@@ -46,7 +46,7 @@ struct client_options {
     tenon::codec codec = tenon::codec::msgpack;
     /// Where loops, pool and clock come from; null: runtime::process().
     tenon::runtime* runtime = nullptr;
-    tenon::limits limits;
+    tenon::limits limits{};
 };
 
 /// How a server accepts and serves.
@@ -54,15 +54,15 @@ struct server_options {
     /// Allows TCP beyond loopback without TLS.
     bool insecure = false;
     /// Users and groups admitted on Unix sockets besides the server's own user and root.
-    std::vector<std::uint32_t> allow_uids;
-    std::vector<std::uint32_t> allow_gids;
+    std::vector<std::uint32_t> allow_uids{};
+    std::vector<std::uint32_t> allow_gids{};
     /// How long stop() waits for calls in flight.
     std::chrono::milliseconds drain{5000};
     /// Refuse struct members that the handler's types do not know.
     bool refuse_unknown_members = false;
     /// Where loops, pool and clock come from; null: runtime::process().
     tenon::runtime* runtime = nullptr;
-    tenon::limits limits;
+    tenon::limits limits{};
 };
 
 }  // namespace tenon::inline v0

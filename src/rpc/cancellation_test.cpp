@@ -28,8 +28,7 @@ protected:
     gate entered;
     gate seen;
 };
-INSTANTIATE_TEST_SUITE_P(transports, giving_up, testing::Values("inproc", "unix", "tcp"),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(transports, giving_up, testing::Values("inproc", "unix", "tcp"), name_of);
 
 TEST_P(giving_up, deadline_of_a_blocking_call) {
     nap_until_cancelled();
@@ -174,8 +173,7 @@ TEST_P(giving_up, cancelled_at_any_moment) {
         const auto r = with.try_call(i, 1);
         if (r) {
             EXPECT_EQ(*r, i + 1);
-        }
-        else {
+        } else {
             EXPECT_EQ(r.error().code(), errc::cancelled);
         }
         for (auto* f : {&f1, &f2, &f3}) {
@@ -268,6 +266,7 @@ TEST_P(giving_up, nested_calls_inherit_the_deadline) {
     EXPECT_TRUE(inherited);
     EXPECT_EQ(c.block(1), 1);
     EXPECT_FALSE(inherited);
+    s.server->stop();
     inner.reset();
 }
 
@@ -288,6 +287,7 @@ TEST_P(giving_up, coroutines_inherit_the_deadline) {
     EXPECT_TRUE(inherited);
     EXPECT_EQ(get(c.nap.with({.timeout = 20s}).future(1)).value(), 1);
     EXPECT_TRUE(inherited);
+    s.server->stop();
     inner.reset();
 }
 
@@ -311,6 +311,7 @@ TEST_P(giving_up, nested_calls_inherit_the_cancellation) {
     stop.cancel();
     EXPECT_TRUE(inner_seen.wait());
     (void)get(std::move(f));
+    s.server->stop();
     inner.reset();
 }
 
@@ -335,6 +336,7 @@ TEST_P(giving_up, a_deadline_that_has_passed) {
     EXPECT_TRUE(code == static_cast<int>(errc::deadline) ||
                 code == static_cast<int>(errc::cancelled))
         << code;
+    outer.server->stop();
     inner.reset();
 }
 

@@ -257,12 +257,22 @@ void client_core::start(bytes_view metadata, base::byte_buffer& payload, codec c
     connection_->start(call, request);
 }
 
+namespace {
+
+// Without a contract nobody knows whether the method declares a codec, so ours is always named.
+void put_dynamic_metadata(base::byte_buffer& to, std::string_view route, codec c) {
+    wire::put_route(to, route);
+    wire::put_data_type(to, mime_type(c));
+}
+
+}  // namespace
+
 result<bytes> client_core::call_encoded(std::string_view route, codec c, bytes_view arguments,
                                         const call_options& options) {
     const bounds b = bounds_of(&options);
     if (is_local()) return call_encoded_here(route, c, arguments, b);
     base::byte_buffer metadata;
-    put_metadata(metadata, route, c);
+    put_dynamic_metadata(metadata, route, c);
     base::byte_buffer payload;
     payload.append(arguments);
     bytes answer;
@@ -276,7 +286,7 @@ result<bytes> client_core::call_encoded_here(std::string_view route, codec c, by
     auto m = once.begin(*this, route, nullptr);
     if (!m) return std::move(m).error();
     local_request rq;
-    rq.wire_codec = (*m)->method->info().wire_codec.value_or(c);
+    rq.wire_codec = c;
     rq.encoded = arguments;
     rq.deadline = b.deadline;
     rq.cancel = b.cancel;
@@ -292,7 +302,7 @@ result<void> client_core::send(std::string_view route, codec c, bytes_view argum
         return {};
     }
     base::byte_buffer metadata;
-    put_metadata(metadata, route, c);
+    put_dynamic_metadata(metadata, route, c);
     outgoing_request request;
     request.metadata = metadata.view();
     request.data = arguments;

@@ -71,9 +71,10 @@ client_connection::client_connection(std::shared_ptr<detail::runtime_core> runti
       options_(options),
       spin_(runtime_->spin()) {
     decoding_.max_depth = options_.limits.depth;
+    runtime_->join(*this);
 }
 
-client_connection::~client_connection() = default;
+client_connection::~client_connection() { runtime_->leave(*this); }
 
 // --- opening ---
 
@@ -201,6 +202,18 @@ void client_connection::end_calls(const error& why) {
         auto& call = *static_cast<outgoing_call*>(ev.user);
         call.failed = why;
         call.failed->set_may_have_run(ev.may_have_run && connected_);
+        end_call(call);
+    }
+}
+
+// Mutex held. Also those that were to be repeated.
+void client_connection::end_all_calls(const error& why) {
+    end_calls(why);
+    while (!repeating_.empty()) {
+        outgoing_call& call = repeating_.front();
+        call.is_to_be_repeated = false;
+        call.failed = why;
+        async_calls_.fetch_add(1, std::memory_order_relaxed);
         end_call(call);
     }
 }

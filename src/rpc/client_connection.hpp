@@ -39,7 +39,9 @@ struct outgoing_request {
     base::byte_buffer* owned = nullptr;  // see wire::outgoing
 };
 
-class client_connection final : public connection, public call_carrier {
+class client_connection final : public connection,
+                                public call_carrier,
+                                public detail::runtime_part {
 public:
     client_connection(std::shared_ptr<detail::runtime_core> runtime, transport::endpoint to,
                       const client_options& options);
@@ -61,6 +63,8 @@ public:
 
     /// The client is gone: ends everything, then destroys this object, on the loop.
     void retire() noexcept;
+
+    void on_runtime_stop() noexcept override;
 
     // call_carrier
     void cancel(outgoing_call& call) noexcept override;
@@ -98,6 +102,7 @@ private:
     void finish_connecting();
     void failed_to_connect(error why);
     void end_calls(const error& why);
+    void end_all_calls(const error& why);
     error not_connected() const;
     void changed(link_state s) noexcept;
 

@@ -219,8 +219,9 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
             if (&call == own) {
                 own->set_own(blocking_call::done);
             } else if (call.is_blocking || own) {
-                end_call(call);
-                if (!call.is_blocking) ask_for_housekeeping();
+                const bool blocking = call.is_blocking;
+                end_call(call);  // a blocking one may be gone now
+                if (!blocking) ask_for_housekeeping();
             } else {
                 call.unlink();
                 async_calls_.fetch_sub(1, std::memory_order_relaxed);
@@ -448,8 +449,17 @@ void client_connection::retire() noexcept {
         const std::lock_guard lock(mutex_);
         retired_ = true;
     }
-    // A runtime that has stopped runs nothing any more, so this thread may do it.
-    if (!runtime_->post(loop_, house_work_)) housekeeping(loop_);
+    runtime_->post(loop_, house_work_);
+}
+
+void client_connection::on_runtime_stop() noexcept {
+    const std::lock_guard lock(mutex_);
+    last_error_ = error(errc::unavailable, "the runtime has been stopped");
+    last_error_->set_origin(endpoint_text_);
+    end_all_calls(*last_error_);
+    if (link_) link_->shutdown();  // a holder wakes up
+    changed(state_);               // and so does wait_ready()
+    ask_for_housekeeping();
 }
 
 loop::turn client_connection::end() {
@@ -457,14 +467,7 @@ loop::turn client_connection::end() {
     loop_.remove(*this);
     {
         std::unique_lock lock(mutex_);
-        end_calls(error(errc::cancelled, "the client has gone"));
-        while (!repeating_.empty()) {
-            outgoing_call& call = repeating_.front();
-            call.is_to_be_repeated = false;
-            call.failed = error(errc::cancelled, "the client has gone");
-            async_calls_.fetch_add(1, std::memory_order_relaxed);
-            end_call(call);
-        }
+        end_all_calls(error(errc::cancelled, "the client has gone"));
         close_link(lock);
         state_ = link_state::closed;
     }

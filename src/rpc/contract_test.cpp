@@ -30,8 +30,7 @@ protected:
     served s;
     std::optional<tenon::client> c;
 };
-INSTANTIATE_TEST_SUITE_P(transports, by_name, testing::Values("inproc", "unix", "tcp"),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(transports, by_name, testing::Values("inproc", "unix", "tcp"), name_of);
 
 TEST_P(by_name, positional_arguments) {
     EXPECT_EQ(c->call("test/lab.plus", 10, 20).as<int>(), 30);
@@ -82,8 +81,8 @@ TEST_P(by_name, method_with_its_own_codec) {
 }
 
 TEST_P(by_name, encoded) {
-    const auto json = c->try_call_encoded("test/lab.plus", tenon::codec::json,
-                                          tenon::as_bytes("{\"a\": 4}"));
+    const auto json =
+        c->try_call_encoded("test/lab.plus", tenon::codec::json, tenon::as_bytes("{\"a\": 4}"));
     ASSERT_TRUE(json) << json.error().to_string();
     EXPECT_EQ(tenon::as_text(*json), "5");
     const auto raw =
@@ -149,8 +148,7 @@ TEST_P(by_name, fire_and_forget) {
         tenon::client_options o;
         o.runtime = &s.runtime;
         tenon::client to(server.endpoints().at(0), o);
-        for (int i = 0; i < 100; ++i)
-            ASSERT_TRUE(to.send("test/lab.poke", value::list({1})));
+        for (int i = 0; i < 100; ++i) ASSERT_TRUE(to.send("test/lab.poke", value::list({1})));
         ASSERT_TRUE(to.send("test/lab.block", value::list({1000})));
         ASSERT_TRUE(to.send("test/lab.nap", value::list({10000})));
         (void)to.send("test/lab.nothing", value::list({1}));

@@ -195,30 +195,40 @@ public:
         starting_ = true;
         served.dispatch(false);
         if (!kept_) link_.set(nullptr);
-        bool now;
+        bool answered;
+        const bool now = call.is_coroutine();
         {
             const std::lock_guard lock(mutex_);
             starting_ = false;
-            now = answered_ && call.is_coroutine();
-            if (answered_ && !now) post();
-            if (now) call_ = nullptr;
+            answered = answered_;
+            if (answered && now) call_ = nullptr;
         }
-        if (now) {
+        if (answered && now) {
             call.unhook();
             call.finish_now();
+        } else if (answered) {
+            post();
         }
         unref();
     }
 
     void answer(service_call& served, void* result) override {
-        const std::lock_guard lock(mutex_);
-        if (call_) store(out_, served, result);
-        finish();
+        bool due;
+        {
+            const std::lock_guard lock(mutex_);
+            if (call_) store(out_, served, result);
+            due = finish();
+        }
+        if (due) post();
     }
     void fail(service_call&, const error& e) override {
-        const std::lock_guard lock(mutex_);
-        if (call_) call_->failed = e;
-        finish();
+        bool due;
+        {
+            const std::lock_guard lock(mutex_);
+            if (call_) call_->failed = e;
+            due = finish();
+        }
+        if (due) post();
     }
     void keep(service_call&, service_call& kept) override {
         refs_.fetch_add(1, std::memory_order_relaxed);
@@ -260,15 +270,15 @@ public:
 private:
     ~flight() { server_->end_call(); }
 
-    // Mutex held.
-    void finish() {
+    // Mutex held. True: to be posted; else start() does what is left to do.
+    bool finish() noexcept {
         answered_ = true;
-        if (!starting_) post();
+        return !starting_;
     }
+    // Without the mutex, by an owner of a share.
     void post() {
-        if (!call_) return;
         refs_.fetch_add(1, std::memory_order_relaxed);
-        if (!runtime_->post(loop_, *this)) refs_.fetch_sub(1, std::memory_order_relaxed);
+        runtime_->post(loop_, *this);
     }
     void unref() noexcept {
         // acq_rel: the last one sees what the others did.

@@ -5,8 +5,10 @@
 #include <mutex>
 #include <thread>
 
+#include "loop/thread.hpp"
 #include "rpc/method_table.hpp"
 #include "rpc/runtime_core.hpp"
+#include "rpc/server_core.hpp"
 
 namespace tenon::inline v0 {
 
@@ -51,8 +53,7 @@ std::shared_ptr<runtime_core> runtime_core::make(const runtime_options& options,
     // The last owner may be one of our own threads (a client that goes away on its loop), which
     // cannot join itself.
     auto destroy = [](runtime_core* core) {
-        const bool own = core->crew_ && core->crew_->in_crew();
-        if (own) std::thread([core] { delete core; }).detach();
+        if (core->in_own_thread()) std::thread([core] { delete core; }).detach();
         else delete core;
     };
     std::shared_ptr<runtime_core> core(new runtime_core(options, kind, time), destroy);
@@ -116,26 +117,70 @@ std::optional<error> runtime_core::unusable() const {
     return e.set_may_have_run(false);
 }
 
-bool runtime_core::post(loop::event_loop& to, loop::work& w) noexcept {
-    if (is_forked()) return false;
-    const std::lock_guard lock(mutex_);
-    if (!usable()) return false;
-    to.post(w);
-    return true;
+void runtime_core::post(loop::event_loop& to, loop::work& w) noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        to.post(w);
+        if (!over_) return;
+    }
+    // Nobody else would run it, unless another thread, or a caller of this one, is at it.
+    if (to.in_loop_thread()) return;
+    const std::unique_lock one(leftovers_, std::try_to_lock);
+    if (one) to.run_ready();
+}
+
+bool runtime_core::in_own_thread() const noexcept {
+    const void* group = loop::this_thread().group;
+    return group && (group == crew_.get() || group == pool_.get());
 }
 
 void runtime_core::stop() {
     if (is_forked()) return;
-    if (crew_ && crew_->in_crew())
+    if (in_own_thread())
         throw failure(error(errc::conflict, "a runtime cannot be stopped from its own threads"));
+    std::vector<std::shared_ptr<rpc::server_core>> servers;
     {
         const std::lock_guard lock(mutex_);
         if (!running_.exchange(false)) return;
+        for (const auto& s : servers_)
+            if (auto server = s.lock()) servers.push_back(std::move(server));
+        servers_.clear();
+        for (runtime_part& p : parts_) p.on_runtime_stop();
     }
+    for (const auto& s : servers) s->on_runtime_stop();
     if (monitor_) monitor_->stop().value();
     if (crew_) crew_->stop().value();
     pool_->stop(false).value();
-    for (auto& l : loops_) l->run_ready();
+    run_leftovers();
+    {
+        const std::lock_guard lock(mutex_);
+        over_ = true;
+    }
+    run_leftovers();  // what was posted meanwhile
+}
+
+void runtime_core::run_leftovers() {
+    constexpr int rounds = 10;  // each piece of work may post the next one
+    const std::lock_guard one(leftovers_);
+    for (int i = 0; i < rounds; ++i)
+        for (auto& l : loops_) l->run_ready();
+}
+
+void runtime_core::join(runtime_part& part) {
+    if (is_forked()) return;
+    const std::lock_guard lock(mutex_);
+    parts_.push_back(part);
+}
+
+void runtime_core::leave(runtime_part& part) noexcept {
+    const std::lock_guard lock(mutex_);
+    part.unlink();
+}
+
+void runtime_core::join(const std::shared_ptr<rpc::server_core>& server) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(servers_, [](const auto& s) { return s.expired(); });
+    servers_.push_back(server);
 }
 
 void runtime_core::keep(std::shared_ptr<const void> thing) {

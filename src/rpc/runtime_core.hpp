@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/intrusive.hpp"
 #include "base/log.hpp"
 #include "base/mutex.hpp"
 #include "loop/crew.hpp"
@@ -25,6 +26,19 @@ class server_core;
 }  // namespace rpc
 
 namespace detail {
+
+class runtime_core;
+
+/// Something that has to know when its runtime stops.
+class runtime_part : public base::list_hook<runtime_core> {
+public:
+    /// On the stopping thread, while the loops still run. Nothing may be called in here that calls
+    /// the runtime, nor user code.
+    virtual void on_runtime_stop() noexcept = 0;
+
+protected:
+    ~runtime_part() = default;
+};
 
 class runtime_core {
 public:
@@ -49,8 +63,8 @@ public:
     loop::event_loop& loop(std::size_t i) noexcept { return *loops_[i]; }
     std::size_t loop_count() const noexcept { return loops_.size(); }
 
-    /// Posts to a loop of this runtime if it still runs; false otherwise.
-    bool post(loop::event_loop& to, loop::work& w) noexcept;
+    /// Posts to a loop of this runtime. After stop() the work runs before this returns.
+    void post(loop::event_loop& to, loop::work& w) noexcept;
 
     /// Nothing if usable; otherwise why not (stopped, or used in a forked child).
     std::optional<error> unusable() const;
@@ -59,8 +73,16 @@ public:
     /// the epoll instances) belongs to the other, and locks may be held for ever.
     bool is_forked() const noexcept;
 
-    /// Joins all threads and runs what was posted before. Throws failure(conflict) on one of them.
+    /// Ends the calls in flight, joins all threads and runs what was posted before. Throws
+    /// failure(conflict) on one of them.
     void stop();
+
+    /// After stop(): does what is left to do on the loops, on this thread.
+    void run_leftovers();
+
+    void join(runtime_part& part);
+    void leave(runtime_part& part) noexcept;
+    void join(const std::shared_ptr<rpc::server_core>& server);
 
     /// Keeps something alive until stop(): what the monitor may still look at.
     void keep(std::shared_ptr<const void> thing);
@@ -73,6 +95,7 @@ public:
 private:
     runtime_core(const runtime_options& options, threads kind, const base::time_source& time);
     void start();
+    bool in_own_thread() const noexcept;
     static void on_slow(const void* what) noexcept;
 
     const runtime_options options_;
@@ -88,7 +111,11 @@ private:
     std::atomic<std::size_t> next_{0};
     std::atomic<bool> running_{true};
 
-    mutable base::mutex mutex_;  // guards names_, and posting against stop()
+    base::mutex leftovers_;      // held by who runs the loops after stop()
+    mutable base::mutex mutex_;  // guards all below, and posting against the end of stop()
+    bool over_ = false;          // nothing runs what is posted
+    base::list<runtime_part, runtime_core> parts_;
+    std::vector<std::weak_ptr<rpc::server_core>> servers_;
     std::map<std::string, std::weak_ptr<rpc::server_core>> names_;
     std::vector<std::shared_ptr<const void>> kept_;
 };

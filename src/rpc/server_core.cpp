@@ -148,6 +148,7 @@ void server_core::start() {
     state expected = state::configuring;
     if (!state_.compare_exchange_strong(expected, state::running))
         throw failure(error(errc::conflict, "the server has been started before"));
+    runtime_->join(shared_from_this());
     for (auto& listener : pending_) {
         auto* a = new acceptor(shared_from_this(), runtime_->next_loop(), std::move(listener));
         {
@@ -194,8 +195,8 @@ void server_core::accept(std::unique_ptr<transport::link> link) {
         ++connection_count_;
         ++per_peer_[key];
     }
-    auto* c = new server_connection(shared_from_this(), runtime_->next_loop(),
-                                    std::move(link), std::move(why));
+    auto* c = new server_connection(shared_from_this(), runtime_->next_loop(), std::move(link),
+                                    std::move(why));
     // Under the mutex, because stop() may end the connection as soon as it is in the list.
     const std::lock_guard lock(mutex_);
     connections_.push_back(*c);
@@ -250,10 +251,19 @@ void server_core::wait_until(base::time_point limit, bool (server_core::*done)()
     // There is no thread but this one that could run the loops.
     while (!finished() && std::chrono::steady_clock::now() < limit) {
         lock.unlock();
-        for (std::size_t i = 0; i < runtime_->loop_count(); ++i) runtime_->loop(i).run_ready();
+        if (runtime_->usable()) runtime_->loop(0).run_ready();
+        else runtime_->run_leftovers();
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
         lock.lock();
     }
+}
+
+void server_core::on_runtime_stop() noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        for (server_connection& c : connections_) c.abort();
+    }
+    stopping_.cancel();
 }
 
 void server_core::stop(std::chrono::milliseconds drain) {

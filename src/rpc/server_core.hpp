@@ -57,6 +57,9 @@ public:
     /// Cancelled when stop() has waited long enough for them.
     cancellation& stopping() noexcept { return stopping_; }
 
+    /// Calls in flight end.
+    void on_runtime_stop() noexcept;
+
     /// Takes a new connection to a loop.
     void accept(std::unique_ptr<transport::link> link);
     /// The connection serves no more; the object, and calls in it, may go on for a while.

@@ -52,13 +52,13 @@ struct lab {
     tenon::method<void(int)> poke;
     tenon::method<int()> count;
     tenon::method<int(int), too_big, not_today> check;
-    tenon::method<int(int)> nap;         // a coroutine
-    tenon::method<int(int)> block;       // declared blocking
-    tenon::method<int(int)> alone;       // serial
-    tenon::method<int(int)> again;       // idempotent
-    tenon::method<tenon::bytes(tenon::bytes)> echo;       // raw
+    tenon::method<int(int)> nap;                                // a coroutine
+    tenon::method<int(int)> block;                              // declared blocking
+    tenon::method<int(int)> alone;                              // serial
+    tenon::method<int(int)> again;                              // idempotent
+    tenon::method<tenon::bytes(tenon::bytes)> echo;             // raw
     tenon::method<std::vector<int>(std::vector<int>)> numbers;  // in JSON
-    tenon::method<int(int)> missing;     // never implemented
+    tenon::method<int(int)> missing;                            // never implemented
 
     static void describe(tenon::description<lab>& d) {
         d.doc("For tests.");
@@ -106,8 +106,7 @@ inline void implement(lab& l) {
 /// "inproc:…", "unix:@…" or "tcp://127.0.0.1:0", different in every test.
 inline std::string fresh_endpoint(std::string_view transport) {
     static std::atomic<int> next{0};
-    const std::string name =
-        "rpctest-" + std::to_string(::getpid()) + "-" + std::to_string(next++);
+    const std::string name = "rpctest-" + std::to_string(::getpid()) + "-" + std::to_string(next++);
     if (transport == "inproc") return "inproc:" + name;
     if (transport == "unix") return "unix:@" + name;
     if (transport == "path") return "unix:/tmp/" + name + ".sock";

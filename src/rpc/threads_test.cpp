@@ -24,8 +24,7 @@ protected:
     bool local() const { return GetParam() == std::string("inproc"); }
     served s;
 };
-INSTANTIATE_TEST_SUITE_P(transports, threads, testing::Values("inproc", "unix", "tcp"),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(transports, threads, testing::Values("inproc", "unix", "tcp"), name_of);
 
 tenon::task<int> chain(tenon::stub<lab>& c, int n) {
     int x = 0;
@@ -47,8 +46,7 @@ TEST_P(threads, share_one_client) {
             for (int i = 0; i < rounds; ++i) {
                 if (t % 4 == 2) {
                     EXPECT_EQ(get(c.plus.future(i, t)).value(), i + t);
-                }
-                else {
+                } else {
                     EXPECT_EQ(c.plus(i, t), i + t);
                 }
             }
@@ -116,10 +114,12 @@ TEST_P(threads, two_with_a_mutex_that_the_others_continuation_wants) {
     for (int t = 0; t < 2; ++t)
         all.emplace_back([&] {
             for (int i = 0; i < 200 / scale; ++i) {
-                c.plus.then([&](tenon::result<int>) {
-                    const std::lock_guard lock(shared);
-                    ++continued;
-                }, 1, 2);
+                c.plus.then(
+                    [&](tenon::result<int>) {
+                        const std::lock_guard lock(shared);
+                        ++continued;
+                    },
+                    1, 2);
                 const std::lock_guard lock(shared);
                 EXPECT_EQ(c.plus(1, 2), 3);
             }
@@ -208,10 +208,12 @@ TEST_P(threads, a_view_stays_valid_when_the_loop_is_taken_over) {
     auto c = s.connect();
     std::vector<std::future<tenon::result<std::string>>> all;
     for (int i = 0; i < 30; ++i)
-        all.push_back(c.greet.future(std::string(static_cast<std::size_t>(i + 20) * 10, static_cast<char>('a' + i % 26))));
+        all.push_back(c.greet.future(
+            std::string(static_cast<std::size_t>(i + 20) * 10, static_cast<char>('a' + i % 26))));
     for (int i = 0; i < 30; ++i)
-        EXPECT_EQ(get(std::move(all[static_cast<std::size_t>(i)])).value(),
-                  std::string(static_cast<std::size_t>(i + 20) * 10, static_cast<char>('a' + i % 26)));
+        EXPECT_EQ(
+            get(std::move(all[static_cast<std::size_t>(i)])).value(),
+            std::string(static_cast<std::size_t>(i + 20) * 10, static_cast<char>('a' + i % 26)));
 }
 
 TEST_P(threads, handlers_call_their_own_server) {
@@ -367,10 +369,12 @@ TEST_P(threads, ten_thousand_calls_outstanding) {
     std::atomic<std::int64_t> sum{0};
     constexpr int n = 10'000 / scale;
     for (int i = 0; i < n; ++i)
-        c.plus.then([&](tenon::result<int> r) {
-            if (r) sum += *r;
-            ++answers;
-        }, i, 0);
+        c.plus.then(
+            [&](tenon::result<int> r) {
+                if (r) sum += *r;
+                ++answers;
+            },
+            i, 0);
     EXPECT_TRUE(eventually([&] { return answers == n; })) << answers;
     EXPECT_EQ(sum, std::int64_t(n) * (n - 1) / 2);
 }
@@ -378,7 +382,8 @@ TEST_P(threads, ten_thousand_calls_outstanding) {
 TEST_P(threads, large_payloads_both_ways) {
     s.start();
     auto c = s.connect();
-    for (const std::size_t size : {std::size_t(0), std::size_t(1), std::size_t(100'000), std::size_t(1) << 20, std::size_t(16) << 20}) {
+    for (const std::size_t size : {std::size_t(0), std::size_t(1), std::size_t(100'000),
+                                   std::size_t(1) << 20, std::size_t(16) << 20}) {
         tenon::bytes data(size);
         for (std::size_t i = 0; i < size; i += 97) data[i] = static_cast<std::byte>(i * 31);
         EXPECT_EQ(c.echo(data), data) << size;
