@@ -141,6 +141,7 @@ client_core::~client_core() {
 result<void> client_core::wait_ready(std::chrono::milliseconds timeout) {
     if (!is_local()) return connection_->wait_ready(timeout);
     const auto limit = std::chrono::steady_clock::now() + timeout;
+    if (auto e = runtime_->unusable()) return *std::move(e);
     while (!local_server()) {
         if (auto e = runtime_->unusable()) return *std::move(e);
         if (std::chrono::steady_clock::now() >= limit)

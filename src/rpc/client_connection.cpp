@@ -152,6 +152,7 @@ void client_connection::try_candidates(std::unique_lock<base::mutex>& lock) {
             continue;
         }
         close_link(lock);
+        want_write_ = false;
         link_ = *std::move(opened);
         reader_ = wire::frame_reader();
         short_read_ = end_behind_ = hung_up_ = false;

@@ -145,6 +145,7 @@ private:
     loop::turn housekeeping(loop::event_loop& loop);
     void check_times(base::time_point now);
     void take_back(base::time_point now);
+    void watch_output();
     base::time_point next_check(base::time_point now);
     void ask_for_housekeeping() noexcept { loop_.post(house_work_); }
     void output_blocked() noexcept override;

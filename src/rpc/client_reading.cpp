@@ -345,7 +345,7 @@ loop::turn client_connection::deliver(async_call& call) {
 void client_connection::output_blocked() noexcept {
     {
         const std::lock_guard lock(mutex_);
-        want_write_ = true;
+        if (std::exchange(want_write_, true)) return;  // has been asked for
     }
     ask_for_housekeeping();
 }
@@ -364,6 +364,7 @@ loop::turn client_connection::housekeeping(loop::event_loop& loop) {
     if (ending) return end();
     flush();
     take_back(now);
+    watch_output();
     base::time_point at;
     {
         const std::lock_guard lock(mutex_);
@@ -425,6 +426,15 @@ void client_connection::take_back(base::time_point now) {
     if (!loop_.watch(*this, link_->fd())) broken_ = true;
     if (want_write_) want_write_ = !loop_.want_write(*this);
     if (broken_) loop_.make_ready(*this);
+    reader_state_.store(idle_loop);
+}
+
+// On the loop. Holders watch for room themselves.
+void client_connection::watch_output() {
+    const std::lock_guard lock(mutex_);
+    reader expected = idle_loop;
+    if (!want_write_ || !reader_state_.compare_exchange_strong(expected, looping)) return;
+    want_write_ = !loop_.want_write(*this);
     reader_state_.store(idle_loop);
 }
 

@@ -49,6 +49,10 @@ void fill(service_call& call, const local_request& rq, const server_core& server
     call.scope = {&loop, rq.deadline, &call.cancel, nullptr};
 }
 
+bool is_over(base::time_point deadline) {
+    return deadline != base::never && base::time_source::steady().now() >= deadline;
+}
+
 /// Cancels the served call when the caller's cancellation says so. The call may be kept elsewhere
 /// and end at any time, so the pointer is guarded; a call on a stack is not forgotten while another
 /// thread cancels it.
@@ -127,7 +131,9 @@ public:
 
     result<void> run(service_call& call, base::time_point deadline) {
         link_.set(&call);
-        if (cancel_ && !cancel_->add(link_)) return outgoing_call::given_up();
+        if (is_over(deadline)) return outgoing_call::expired().set_may_have_run(false);
+        if (cancel_ && !cancel_->add(link_))
+            return outgoing_call::given_up().set_may_have_run(false);
         call.dispatch(!loop::event_loop::in_user_code());
         if (kept_) wait(deadline);
         stop_.end();
@@ -186,9 +192,11 @@ public:
         link_.set(&served);
         call.fallback = &loop_;
         call.begin();
-        if (!call.hook(*this)) {
+        const bool late = is_over(served.deadline);
+        if (late || !call.hook(*this)) {
             call_ = nullptr;
-            call.failed = outgoing_call::given_up().set_may_have_run(false);
+            call.failed = late ? outgoing_call::expired() : outgoing_call::given_up();
+            call.failed->set_may_have_run(false);
             call.finish_now();
             return unref();
         }
