@@ -455,11 +455,17 @@ base::time_point client_connection::next_check(base::time_point now) {
 
 void client_connection::retire() noexcept {
     if (runtime_->is_forked()) return;
+    // The connection goes away as soon as the loop sees retired_, which therefore must not be set
+    // before this thread has posted.
+    runtime_->post(loop_, retire_work_);
+}
+
+loop::turn client_connection::retire_on_loop(loop::event_loop& loop) {
     {
         const std::lock_guard lock(mutex_);
         retired_ = true;
     }
-    runtime_->post(loop_, house_work_);
+    return housekeeping(loop);
 }
 
 void client_connection::on_runtime_stop() noexcept {
