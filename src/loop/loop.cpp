@@ -137,6 +137,7 @@ event_loop::end event_loop::run() {
     thread_state& self = this_thread();
     self.loop = this;
     self.word = 0;
+    owner_.store(::gettid(), std::memory_order_relaxed);
     if (processing_) go_on_after_take_over();
     while (!stop_.load(std::memory_order_seq_cst)) {
         if (run_lists() == turn::lost || wait() == turn::lost) return end::lost;

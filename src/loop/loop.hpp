@@ -269,6 +269,7 @@ private:
     crew* crew_ = nullptr;
     monitor* monitor_ = nullptr;
 
+    std::atomic<int> owner_{0};  // thread id, for the monitor
     std::atomic<bool> stop_{false};
     std::atomic<std::uint64_t> turns_{0};
     std::atomic<std::uint64_t> sleeps_{0};

@@ -1,14 +1,39 @@
 #include "loop/monitor.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <charconv>
+#include <cstdio>
 #include <exception>
 #include <mutex>
 #include <utility>
 
+#include "base/unique_fd.hpp"
 #include "loop/crew.hpp"
 #include "loop/thread.hpp"
 
 namespace tenon::inline v0::loop {
+
+namespace {
+
+/// How long a thread of this process has been ready to run without a CPU; 0 if the kernel does not
+/// tell. Format: Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat.
+std::chrono::nanoseconds time_waited_for_cpu(int thread) noexcept {
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", thread);
+    const base::unique_fd file(::open(path, O_RDONLY | O_CLOEXEC));
+    char text[128];
+    const ssize_t n = file ? ::read(file.get(), text, sizeof text) : -1;
+    const char* const end = text + std::max<ssize_t>(n, 0);
+    const char* const space = std::find(static_cast<const char*>(text), end, ' ');
+    std::int64_t waited = 0;
+    if (space != end) std::from_chars(space + 1, end, waited);
+    return std::chrono::nanoseconds(waited);
+}
+
+}  // namespace
 
 monitor::monitor(monitor_options options) : options_(std::move(options)) {}
 
@@ -80,6 +105,18 @@ void monitor::main() noexcept {
     }
 }
 
+/// Whether user code that was seen for a while really does something, or sleeps.
+bool monitor::is_slow(watched& w, base::time_point now) const noexcept {
+    const auto waited = time_waited_for_cpu(w.loop->owner_.load(std::memory_order_relaxed));
+    if (!w.suspected) {
+        w.suspected = true;
+        w.suspected_at = now;
+        w.waited = waited;
+        return false;
+    }
+    return (now - w.suspected_at) - (waited - w.waited) >= options_.tick / 2;
+}
+
 /// Whether anything has happened since the last look.
 bool monitor::look() noexcept {
     const base::time_point now = base::time_source::steady().now();
@@ -95,11 +132,12 @@ bool monitor::look() noexcept {
         if (word != w.word) {
             w.word = word;
             w.since = now;
-            w.reported = false;
+            w.reported = w.suspected = false;
             continue;
         }
         const auto held = now - w.since;
-        if (held >= options_.report_after && !w.reported && options_.on_slow) {
+        if (held < options_.report_after || !is_slow(w, now)) continue;
+        if (!w.reported && options_.on_slow) {
             w.reported = true;
             // Acquire, as the ticket once more: if that has not changed, the name belongs to it.
             const void* what = w.loop->what_.load(std::memory_order_acquire);

@@ -4,7 +4,7 @@
 // One thread. It sleeps while no loop does anything, so an idle process has no wake-ups; a loop that
 // becomes active wakes it, at most once per `rest_after`. While it is awake it looks at each loop
 // every `tick`. It reads no clock on the loops' path: user code is slow when it is still the same
-// after so many ticks.
+// after so many ticks, and its thread was not just waiting for a CPU.
 
 #include <atomic>
 #include <chrono>
@@ -60,6 +60,11 @@ private:
         std::uint64_t word = 0;    // of the bracket that was open then …
         base::time_point since{};  // … and since when it is known
         bool reported = false;
+        // Once the same user code was seen for long: when, and how long its thread had waited for a
+        // CPU by then. Waiting for a CPU is not the handler's fault.
+        bool suspected = false;
+        base::time_point suspected_at{};
+        std::chrono::nanoseconds waited{0};
     };
 
     /// The loop is about to do something. Cheap while the monitor is awake.
@@ -71,6 +76,7 @@ private:
     void wake() noexcept;
     void main() noexcept;
     bool look() noexcept;
+    bool is_slow(watched& w, base::time_point now) const noexcept;
 
     const monitor_options options_;
     std::atomic<std::uint64_t> ticks_{0};

@@ -134,7 +134,19 @@ bool client_connection::lead(blocking_call& call) {
 
 connection::input client_connection::read_waiting(blocking_call& call) {
     input got = input::drained;
-    const auto try_once = [&] { return (got = read_some()) != input::drained; };
+    bool stuck;
+    {
+        const std::lock_guard lock(mutex_);
+        stuck = blocked_;
+    }
+    const auto try_once = [&] {
+        if (stuck) {
+            flush(true);
+            const std::lock_guard lock(mutex_);
+            stuck = blocked_;
+        }
+        return (got = read_some()) != input::drained;
+    };
     if (spin_.spin(try_once, [&] { return !call.is_done(); }) || call.is_done()) return got;
     sleep_on_socket(call);
     return read_some();
@@ -159,6 +171,7 @@ void client_connection::sleep_on_socket(blocking_call& call) {
     }
     if (::ppoll(polled.data(), n, until == base::never ? nullptr : &timeout, nullptr) <= 0) return;
     std::uint64_t count;
+    if (polled[0].revents & POLLOUT) flush(true);
     if (n == 2 && (polled[1].revents & POLLIN)) (void)!::read(wake_.get(), &count, sizeof count);
 }
 
@@ -278,7 +291,7 @@ loop::turn client_connection::on_ready(loop::event_loop&, loop::ready_flags flag
     if (!connected && broken) {
         close(lost_error());
     } else if (connected) {
-        if (flags & loop::ready::write) flush();
+        if (flags & loop::ready::write) flush(true);
         t = read_on_loop(any);
         if (t == loop::turn::lost) return t;
     }
@@ -369,6 +382,8 @@ loop::turn client_connection::housekeeping(loop::event_loop& loop) {
     {
         const std::lock_guard lock(mutex_);
         at = next_check(now);
+        if (want_write_ && link_ && reader_state_.load() == idle_loop)
+            want_write_ = !loop_.want_write(*this);
     }
     if (at == base::never) loop.disarm(timer_);
     else loop.arm(timer_, at);

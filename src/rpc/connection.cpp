@@ -49,12 +49,12 @@ loop::turn connection::flush_on_loop(loop::event_loop&) {
     return loop::turn::done;
 }
 
-void connection::flush() noexcept {
+void connection::flush(bool has_room) noexcept {
     bool moved = false;
     bool stuck = false;
     {
         std::unique_lock lock(mutex_);
-        if (writing_ || !connected_ || broken_ || !session_) return;
+        if (writing_ || !connected_ || broken_ || !session_ || (blocked_ && !has_room)) return;
         writing_ = true;
         wire::output_queue& out = session_->out();
         std::array<base::segment, transport::link::max_segments> segments;

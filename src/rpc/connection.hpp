@@ -64,8 +64,9 @@ protected:
     /// other threads at once.
     void kick(bool processing);
 
-    /// Writes what there is, unless another thread does already.
-    void flush() noexcept;
+    /// Writes what there is, unless another thread does already, or the last write found no room
+    /// and the caller does not know of any since.
+    void flush(bool has_room = false) noexcept;
     loop::turn flush_on_loop(loop::event_loop&);
 
     /// Waits until no thread writes, then closes the link. Mutex held by `lock`.

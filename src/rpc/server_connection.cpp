@@ -14,7 +14,8 @@ namespace tenon::inline v0::rpc {
 namespace {
 
 constexpr unsigned frames_per_turn = 256;
-constexpr std::size_t cached_routes = 16;
+constexpr std::size_t cached_requests = 16;
+constexpr std::size_t longest_cached = 512;
 constexpr std::size_t discard_limit = 1 << 20;
 constexpr std::chrono::seconds linger{1};
 constexpr std::chrono::milliseconds drain_interval{10};
@@ -93,7 +94,7 @@ void server_connection::release() noexcept {
 }
 
 loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flags) {
-    if (flags & loop::ready::write) flush();
+    if (flags & loop::ready::write) flush(true);
     bool did_something = false;
     note_edge(flags);
     if (flags == loop::ready::probe && !closing_ && !ending_ && !stalled_ &&
@@ -228,66 +229,70 @@ void server_connection::on_setup(const wire::frame& f) {
     arm();
 }
 
-method_entry* server_connection::find_cached(bytes_view entry) {
-    if (entry.empty()) return nullptr;
-    const std::uint32_t h = hash_of(entry);
-    for (const cached_route& r : routes_)
-        if (r.hash == h && r.entry.size() == entry.size() &&
-            std::memcmp(r.entry.data(), entry.data(), entry.size()) == 0)
-            return r.method;
+const server_connection::cached_request* server_connection::find_cached(
+    bytes_view metadata, std::uint32_t hash) const noexcept {
+    for (const cached_request& r : cached_)
+        if (r.hash == hash && r.metadata.size() == metadata.size() &&
+            std::memcmp(r.metadata.data(), metadata.data(), metadata.size()) == 0)
+            return &r;
     return nullptr;
 }
 
-method_entry* server_connection::find_method(const wire::event& ev, wire::request_metadata& meta,
-                                             error& problem) {
-    const bytes_view first = wire::leading_entry(ev.metadata, format_);
-    if (first.size() == ev.metadata.size())
-        if (method_entry* m = find_cached(first)) return m;
+void server_connection::remember(bytes_view metadata, std::uint32_t hash, method_entry& method,
+                                 codec c) {
+    cached_request r{hash, std::string(as_text(metadata)), &method, c};
+    if (cached_.size() < cached_requests) cached_.push_back(std::move(r));
+    else cached_[hash % cached_requests] = std::move(r);
+}
+
+// The method a request is for, and the codec of its data.
+result<method_entry*> server_connection::understand(const wire::event& ev,
+                                                    wire::request_metadata& meta,
+                                                    codec& wire_codec) {
+    const bool short_enough = ev.metadata.size() <= longest_cached;
+    const std::uint32_t hash = short_enough ? hash_of(ev.metadata) : 0;
+    if (short_enough)
+        if (const cached_request* r = find_cached(ev.metadata, hash)) {
+            wire_codec = r->wire_codec;
+            return r->method;
+        }
     auto read = wire::read_request_metadata(ev.metadata, format_);
-    if (!read) {
-        problem = std::move(read).error();
-        return nullptr;
-    }
+    if (!read) return std::move(read).error();
     meta = *read;
-    if (meta.route.empty()) {
-        problem = error(errc::invalid,
-                        "the request has no route; send routing metadata (composite, or "
-                        "message/x.rsocket.routing.v0) that names publisher/service.method");
-        return nullptr;
-    }
-    method_entry* m = server_->methods().find(meta.route);
-    if (!m) {
-        problem = server_->methods().missing(meta.route);
-        return nullptr;
-    }
-    if (!find_cached(first) && !first.empty()) {
-        cached_route r{hash_of(first), std::string(as_text(first)), m};
-        if (routes_.size() < cached_routes) routes_.push_back(std::move(r));
-        else routes_[r.hash % cached_routes] = std::move(r);
-    }
-    return m;
+    if (meta.route.empty())
+        return error(errc::invalid,
+                     "the request has no route; send routing metadata (composite, or "
+                     "message/x.rsocket.routing.v0) that names publisher/service.method");
+    method_entry* const method = server_->methods().find(meta.route);
+    if (!method) return server_->methods().missing(meta.route);
+    std::optional<codec> c = codec_;
+    if (method->info().wire_codec) c = method->info().wire_codec;
+    if (!meta.codec.empty()) c = codec_from_mime_type(meta.codec);
+    if (!c)
+        return error(errc::unsupported,
+                     "the data type of this request is not supported; use application/json, "
+                     "application/x-msgpack or application/octet-stream");
+    wire_codec = *c;
+    if (short_enough && meta.deadline_ms == 0 && meta.trace.empty())
+        remember(ev.metadata, hash, *method, *c);
+    return method;
 }
 
 loop::turn server_connection::on_request(wire::event& ev) {
     wire::request_metadata meta;
-    error problem(errc::invalid);
-    method_entry* method = find_method(ev, meta, problem);
-    if (!method) return refuse(ev, problem.set_may_have_run(false)), loop::turn::done;
+    codec wire_codec{};
+    auto found = understand(ev, meta, wire_codec);
+    if (!found) {
+        error problem = std::move(found).error();
+        return refuse(ev, problem.set_may_have_run(false)), loop::turn::done;
+    }
+    method_entry* const method = *found;
     if (ev.request == wire::request_kind::stream || ev.request == wire::request_kind::channel) {
         error e(errc::unsupported, method->route() + " is a method: use request/response");
         return refuse(ev, e.set_may_have_run(false)), loop::turn::done;
     }
-    std::optional<codec> wire_codec = codec_;
-    if (method->info().wire_codec) wire_codec = method->info().wire_codec;
-    if (!meta.codec.empty()) wire_codec = codec_from_mime_type(meta.codec);
-    if (!wire_codec) {
-        error e(errc::unsupported,
-                "the data type of this request is not supported; use application/json, "
-                "application/x-msgpack or application/octet-stream");
-        return refuse(ev, e.set_may_have_run(false)), loop::turn::done;
-    }
     service_call call(server_->runtime(), *method, *this, peer_);
-    call.wire_codec = *wire_codec;
+    call.wire_codec = wire_codec;
     call.data = ev.data;
     call.storage = std::move(ev.storage);
     call.decoding = &server_->decoding();

@@ -44,10 +44,12 @@ public:
     void release(service_call& kept) noexcept override;
 
 private:
-    struct cached_route {
+    /// What a request's whole metadata says, where that is the same for every call of a method.
+    struct cached_request {
         std::uint32_t hash = 0;
-        std::string entry;
+        std::string metadata;
         method_entry* method = nullptr;
+        codec wire_codec{};
     };
     class deadline_timer final : public loop::timer {
     public:
@@ -71,8 +73,10 @@ private:
     void on_setup(const wire::frame& f);
     loop::turn on_request(wire::event& ev);
     loop::turn on_cancel(service_call& call);
-    method_entry* find_method(const wire::event& ev, wire::request_metadata& meta, error& problem);
-    method_entry* find_cached(bytes_view entry);
+    const cached_request* find_cached(bytes_view metadata, std::uint32_t hash) const noexcept;
+    void remember(bytes_view metadata, std::uint32_t hash, method_entry& method, codec c);
+    result<method_entry*> understand(const wire::event& ev, wire::request_metadata& meta,
+                                     codec& wire_codec);
     void refuse(const wire::event& ev, const error& e);
     loop::turn on_deadline();
     enum errand : unsigned {
@@ -98,7 +102,7 @@ private:
     std::atomic<std::uint32_t> refs_{1};
 
     // The loop's.
-    std::vector<cached_route> routes_;
+    std::vector<cached_request> cached_;
     wire::metadata_format format_ = wire::metadata_format::unknown;
     std::optional<codec> codec_;  // SETUP's data type; nothing: one that is not known
     deadline_timer timer_{*this};

@@ -179,7 +179,7 @@ void output_queue::wait_in(lane& l, const frame& f, outgoing& payload) {
 
 /// Moves one frame of the lane whose turn it is to the end of the line.
 void output_queue::cut_next() {
-    if (turn_ >= lanes_.size()) turn_ = 0;
+    if (turn_ >= std::min(lanes_.size(), lanes_at_once)) turn_ = 0;
     const std::size_t index = turn_++;
     message& m = lanes_[index]->messages.front();
     const bool others = lanes_.size() > 1 || plain_end_ > consumed_;
