@@ -72,6 +72,7 @@ public:
     method_description& codec(tenon::codec c);
     /// Used where a caller leaves the parameter out. Throws failure(invalid) for an unknown name.
     template <class T>
+        requires(!std::is_convertible_v<const T&, value>)
     method_description& default_value(std::string_view param, const T& v) {
         return default_value(param, value::from(v));
     }

@@ -39,9 +39,6 @@ struct limits {
     std::size_t reassembly_per_connection = std::size_t(64) << 20;
     std::size_t reassembly = std::size_t(512) << 20;
 
-    /// Calls that wait for a worker of the pool; more are refused as `overloaded`.
-    std::uint32_t pool_queue = 4'096;
-
     /// Descriptors are exhausted: how long accepting pauses.
     std::chrono::milliseconds accept_pause{100};
 };

@@ -34,7 +34,8 @@ struct client_options {
     /// Longest time for opening a connection.
     std::chrono::milliseconds connect_timeout{5000};
     /// Repetitions of an `idempotent` method after `unavailable` or `overloaded`: 0 none,
-    /// -1 until the call's deadline. A call that surely did not run is repeated once in any case.
+    /// -1 until the call's deadline. Besides, a blocking call with at most 4 KiB of arguments that
+    /// found its connection broken, and so surely did not run, is repeated once.
     int retries = 0;
     /// Wait before the n-th attempt to connect again: first · 2^n up to last, with jitter.
     std::chrono::milliseconds backoff_first{10};

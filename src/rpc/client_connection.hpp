@@ -159,9 +159,10 @@ private:
     decode_options decoding_;
 
     std::atomic<reader> reader_state_{nobody};
-    std::atomic<std::uint32_t> async_calls_{0};                 // under way
-    std::atomic<std::uint32_t> uses_{0};                        // times the reading was laid down
-    loop::adaptive_spin spin_;                                  // a holder's
+    std::atomic<std::uint32_t> async_calls_{0};  // under way
+    std::atomic<std::uint32_t> uses_{0};         // times the reading was laid down
+    std::atomic<bool> long_hold_{false};         // the loop looks rarely: tell it of the end
+    loop::adaptive_spin spin_;                   // a holder's
     error over_{errc::unavailable, "the connection was lost"};  // the reader's
 
     // Guarded by mutex_.

@@ -48,7 +48,8 @@ void client_connection::lay_down() noexcept {
         const std::lock_guard lock(mutex_);
         if (pass_on()) return;
     }
-    if (async_calls_.load(std::memory_order_seq_cst) != 0) ask_for_housekeeping();
+    if (async_calls_.load(std::memory_order_seq_cst) != 0 || long_hold_.load())
+        ask_for_housekeeping();
 }
 
 // Mutex held; the reading is the caller's to give. True: to another caller.
@@ -463,8 +464,8 @@ base::time_point client_connection::next_check(base::time_point now) {
     if (state_ == link_state::connecting) at = std::min(at, connect_deadline_);
     const reader r = reader_state_.load();
     if (r == laid_down) at = std::min(at, base::add_time(now, hold_time));
-    if (r == held)
-        at = std::min(at, base::add_time(now, now - last_use_ < long_hold ? hold_time : long_hold));
+    long_hold_ = r == held && now - last_use_ >= long_hold;
+    if (r == held) at = std::min(at, base::add_time(now, long_hold_ ? long_hold : hold_time));
     return at;
 }
 

@@ -33,10 +33,7 @@ namespace detail {
 
 runtime_core::runtime_core(const runtime_options& options, threads kind,
                            const base::time_source& time)
-    : options_(options),
-      kind_(kind),
-      time_(time),
-      fork_generation_(watch_forks()) {
+    : options_(options), kind_(kind), time_(time), fork_generation_(watch_forks()) {
     spin_.enabled = options.spin;
     spin_.max_budget = std::chrono::nanoseconds(options.spin_budget).count();
     loop::pool_options pool;
@@ -70,7 +67,10 @@ void runtime_core::start() {
     const std::size_t count = is_external() ? 1 : std::max(1U, options_.loops);
     for (std::size_t i = 0; i < count; ++i)
         loops_.push_back(std::make_unique<loop::event_loop>(lo));
-    if (is_external()) return;
+    if (is_external()) {
+        loops_.front()->run_ready();  // from now on what is posted makes fd() readable
+        return;
+    }
 
     loop::monitor_options mo;
     mo.take_over_after = options_.slow_handler;

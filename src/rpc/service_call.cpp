@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "loop/resume.hpp"
+#include "loop/thread.hpp"
 #include "rpc/runtime_core.hpp"
 
 namespace tenon::inline v0 {
@@ -224,7 +225,12 @@ error current_error() noexcept {
     }
 }
 
-context& keep(context& c) { return rpc::service_call::of(c).keep(); }
+context& keep(context& c) {
+    auto& kept = rpc::service_call::of(c).keep();
+    // What the coroutine calls before it first suspends inherits from the call that lasts.
+    loop::this_thread().scope = &kept.scope;
+    return kept;
+}
 
 void release(context& kept) noexcept { rpc::service_call::of(kept).release(); }
 

@@ -42,9 +42,10 @@ class output_queue {
 public:
     /// Larger payloads stay in the buffer they came in.
     static constexpr std::size_t copy_limit = std::size_t{4} * 1024;
+    /// Large messages in rotation at a time; the peer holds as many unfinished ones.
+    static constexpr std::size_t lanes_at_once = 4;
     /// Longest frame of a message that is cut, while others wait and otherwise.
-    static constexpr std::size_t lanes_at_once = 4;  // messages in rotation; as many are unfinished
-    static constexpr std::size_t large_limit = std::size_t{64} * 1024 + 512;
+    static constexpr std::size_t large_limit = std::size_t{64} * 1024;
     static constexpr std::size_t fragment_limit = std::size_t{256} * 1024;
 
     explicit output_queue(framing f = framing::stream) noexcept : framing_(f) {}
