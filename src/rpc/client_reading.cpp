@@ -383,8 +383,6 @@ loop::turn client_connection::housekeeping(loop::event_loop& loop) {
     {
         const std::lock_guard lock(mutex_);
         at = next_check(now);
-        if (want_write_ && link_ && reader_state_.load() == idle_loop)
-            want_write_ = !loop_.want_write(*this);
     }
     if (at == base::never) loop.disarm(timer_);
     else loop.arm(timer_, at);

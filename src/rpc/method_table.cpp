@@ -9,8 +9,10 @@ namespace tenon::inline v0::rpc {
 
 namespace {
 
-// A method that was slow twice within this time runs on the pool from then on.
+// A method that was slow twice within this time runs on the pool from then on, unless that was less
+// than one call in so many: then it was rather the machine that was slow.
 constexpr std::int64_t slow_window_ns = 60'000'000'000;
+constexpr std::uint64_t rare_slow_calls = 2'000;
 
 std::int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
@@ -56,8 +58,18 @@ method_entry::method_entry(const detail::contract_info& contract, const detail::
 void method_entry::note_slow() noexcept {
     slow.fetch_add(1, std::memory_order_relaxed);
     const std::int64_t now = steady_ns();
-    const std::int64_t last = last_slow_ns_.exchange(now, std::memory_order_relaxed);
-    if (last == 0 || now - last > slow_window_ns || on_pool_.exchange(true)) return;
+    const std::uint64_t so_far = calls.load(std::memory_order_relaxed);
+    {
+        const std::lock_guard lock(slow_mutex_);
+        if (slow_in_window_ == 0 || now - window_began_ns_ > slow_window_ns) {
+            window_began_ns_ = now;
+            calls_before_window_ = so_far - 1;
+            slow_in_window_ = 0;
+        }
+        ++slow_in_window_;
+        const bool often = slow_in_window_ * rare_slow_calls >= so_far - calls_before_window_;
+        if (slow_in_window_ < 2 || !often || on_pool_.exchange(true)) return;
+    }
     log_.warning(
         "{} holds its event loop for more than 1 ms again and again and runs on the pool "
         "from now on; declare it blocking",

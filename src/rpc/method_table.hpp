@@ -71,7 +71,11 @@ private:
     base::logger& log_;
     bool has_views_ = false;
     std::atomic<bool> on_pool_;
-    std::atomic<std::int64_t> last_slow_ns_{0};
+
+    base::mutex slow_mutex_;  // guards all below
+    std::int64_t window_began_ns_ = 0;
+    std::uint64_t slow_in_window_ = 0;
+    std::uint64_t calls_before_window_ = 0;
 };
 
 /// For the monitor: `what` is the method_entry given to event_loop::enter(), or null.
