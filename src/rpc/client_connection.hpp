@@ -137,6 +137,7 @@ private:
     bool plan_repetition(outgoing_call& call);
     void repeat_calls(std::unique_lock<base::mutex>& lock, base::time_point now);
     loop::turn housekeeping(loop::event_loop& loop);
+    loop::turn retire_on_loop(loop::event_loop& loop);
     void check_times(base::time_point now);
     void take_back(base::time_point now);
     base::time_point next_check(base::time_point now);
@@ -181,6 +182,7 @@ private:
     base::time_point last_use_{};
 
     loop::member_work<&client_connection::housekeeping> house_work_{*this};
+    loop::member_work<&client_connection::retire_on_loop> retire_work_{*this};
 };
 
 }  // namespace tenon::inline v0::rpc

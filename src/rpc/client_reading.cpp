@@ -442,12 +442,18 @@ base::time_point client_connection::next_check(base::time_point now) {
 
 void client_connection::retire() noexcept {
     if (runtime_->is_forked()) return;
+    // The connection goes away as soon as the loop sees retired_, which therefore must not be set
+    // before this thread has posted.
+    // A runtime that has stopped runs nothing any more, so this thread may do it.
+    if (!runtime_->post(loop_, retire_work_)) retire_on_loop(loop_);
+}
+
+loop::turn client_connection::retire_on_loop(loop::event_loop& loop) {
     {
         const std::lock_guard lock(mutex_);
         retired_ = true;
     }
-    // A runtime that has stopped runs nothing any more, so this thread may do it.
-    if (!runtime_->post(loop_, house_work_)) housekeeping(loop_);
+    return housekeeping(loop);
 }
 
 loop::turn client_connection::end() {
