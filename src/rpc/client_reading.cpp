@@ -216,9 +216,11 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
             answered(call, ev);
             if (&call == own) {
                 own->set_own(blocking_call::done);
-            } else if (call.is_blocking || own) {
+            } else if (call.is_blocking) {
+                end_call(call);  // may be gone now
+            } else if (own) {
                 end_call(call);
-                if (!call.is_blocking) ask_for_housekeeping();
+                ask_for_housekeeping();
             } else {
                 call.unlink();
                 async_calls_.fetch_sub(1, std::memory_order_relaxed);

@@ -82,7 +82,10 @@ std::string server_connection::key_of(const transport::peer_identity& p) {
     return p.has_credentials ? "uid " + std::to_string(p.uid) : p.address;
 }
 
-server_connection::~server_connection() { server_->gone(peer_key_); }
+server_connection::~server_connection() {
+    session_.reset();  // it refers to the server's budget
+    server_->gone(peer_key_);
+}
 
 void server_connection::release() noexcept {
     // acq_rel: the last owner sees what the others did.
