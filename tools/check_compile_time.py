@@ -13,21 +13,7 @@ LIMIT = 2.0
 ROUNDS = 5
 BASELINE = "".join(f"#include <{h}>\n"
                    for h in ("string", "vector", "functional", "coroutine", "future"))
-CANDIDATES = ["examples/01_hello/service.cpp", "examples/01_hello/server.cpp",
-              "examples/01_hello/main.cpp", "examples/01_hello/hello.cpp",
-              "examples/01_hello.cpp"]
-
-
-def subject(root, scratch):
-    for name in CANDIDATES:
-        if (root / name).is_file():
-            return root / name
-    headers = ["tenon/tenon.hpp"]
-    if not (root / "include" / headers[0]).is_file():
-        headers = sorted(f"tenon/{p.name}" for p in (root / "include/tenon").glob("*.hpp"))
-    path = scratch / "subject.cpp"
-    path.write_text("".join(f'#include "{h}"\n' for h in headers) + "int main() {}\n")
-    return path
+SUBJECT = "tools/hello_service.cpp"
 
 
 def user_seconds(root, source):
@@ -43,7 +29,7 @@ def main():
         scratch = pathlib.Path(directory)
         baseline = scratch / "baseline.cpp"
         baseline.write_text(BASELINE + "int main() {}\n")
-        service = subject(root, scratch)
+        service = root / SUBJECT
         times = {baseline: [], service: []}
         for _ in range(ROUNDS):
             for source, taken in times.items():

@@ -15,7 +15,6 @@
 // "Owner" below means: on the thread that owns the loop, outside a bracket (or inside a claim), or
 // while no thread runs the loop.
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 
@@ -158,8 +157,7 @@ public:
     /// the time because a Unix socket reports room whenever its peer has read something, which
     /// would wake the loop a second time for every reply.
     result<void> want_write(pollable& p);
-    /// Any thread that alone uses p's descriptor: stops watching without touching the loop's lists;
-    /// on_ready() may still be called for what was ready before.
+    /// Any thread that alone uses the descriptor: no more events, but those that have come.
     void mute(pollable& p) noexcept;
     /// Stops watching and forgets what was ready, also by make_ready(). Nothing if there is none.
     void remove(pollable& p) noexcept;
@@ -269,8 +267,8 @@ private:
     crew* crew_ = nullptr;
     monitor* monitor_ = nullptr;
 
-    std::atomic<int> owner_{0};  // thread id, for the monitor
     std::atomic<bool> stop_{false};
+    std::atomic<int> owner_{0};  // thread id
     std::atomic<std::uint64_t> turns_{0};
     std::atomic<std::uint64_t> sleeps_{0};
     std::atomic<std::uint64_t> takeovers_{0};
