@@ -32,8 +32,7 @@ struct limits {
 
     /// One message, counted before anything is allocated for it.
     std::size_t message = std::size_t(64) << 20;
-    /// Its metadata, and the SETUP frame.
-    std::size_t metadata = std::size_t(64) << 10;
+    /// The SETUP frame; metadata is at most 64 KiB in any case.
     std::size_t setup = std::size_t(64) << 10;
     /// Messages being put together from fragments, per connection and per server.
     std::size_t reassembly_per_connection = std::size_t(64) << 20;
