@@ -470,8 +470,9 @@ base::time_point client_connection::next_check(base::time_point now) {
 void client_connection::retire() noexcept {
     if (runtime_->is_forked()) return;
     // The connection goes away as soon as the loop sees retired_, which therefore must not be set
-    // before this thread has posted.
-    runtime_->post(loop_, retire_work_);
+    // before this thread has posted; nor may the runtime go with it before post() returns.
+    const std::shared_ptr<detail::runtime_core> runtime = runtime_;
+    runtime->post(loop_, retire_work_);
 }
 
 loop::turn client_connection::retire_on_loop(loop::event_loop& loop) {
