@@ -26,6 +26,10 @@ function(tenon_add_test name labels)
         # Programs that a test starts must not survive a finding either.
         ENVIRONMENT "GTEST_OUTPUT=json:${PROJECT_BINARY_DIR}/results/${name}.json;\
 UBSAN_OPTIONS=print_stacktrace=1;TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+    if(e2e IN_LIST labels)
+        # One at a time: they start several processes each and watch the clock.
+        set_tests_properties(${name} PROPERTIES RESOURCE_LOCK e2e)
+    endif()
     if(tsan IN_LIST labels)
         add_dependencies(tsan_tests ${name})
     endif()
