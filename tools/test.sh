@@ -49,7 +49,7 @@ mkdir -p "$results" "$logs"
 check 'layers' tools/check_layers.py || true
 check 'sizes' tools/check_size.py || true
 check 'format' tools/check_format.sh || true
-check 'coroutines' tools/check_coroutines.sh || true
+check 'coroutines' tools/check_coroutines.py || true
 check 'public headers' tools/check_headers.sh || true
 script 'docs' tools/check_docs.py
 
