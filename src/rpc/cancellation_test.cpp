@@ -26,9 +26,9 @@ protected:
         test.seen.open();
         co_return 1;
     }
-    served s;
     gate entered;
     gate seen;
+    served s;  // the first to go: handlers look at the others
 };
 INSTANTIATE_TEST_SUITE_P(transports, giving_up, testing::Values("inproc", "unix", "tcp"), name_of);
 

@@ -54,8 +54,8 @@ bool is_over(base::time_point deadline) {
 }
 
 /// Cancels the served call when the caller's cancellation says so. The call may be kept elsewhere
-/// and end at any time, so the pointer is guarded; a call on a stack is not forgotten while another
-/// thread cancels it.
+/// and end at any time, so the pointer is guarded; a call on a stack, or that is ending, is not forgotten
+/// while another thread cancels it.
 class cancel_link final : public cancel_hook {
 public:
     /// A call that takes the place of a cancelled one is cancelled as well.
@@ -71,9 +71,8 @@ public:
             cancelled_ = true;
             call = call_;
             if (!call) return;
-            kept = call->is_kept();
-            if (kept) call->add_ref();
-            else canceller_ = this_thread_mark();
+            kept = call->try_add_ref();
+            if (!kept) canceller_ = this_thread_mark();
         }
         call->cancel.cancel();
         if (kept) return call->release();
@@ -98,7 +97,7 @@ private:
 
     base::mutex mutex_;
     service_call* call_ = nullptr;
-    const void* canceller_ = nullptr;  // of a call on a stack
+    const void* canceller_ = nullptr;  // of a call without a share
     bool cancelled_ = false;
 };
 

@@ -305,19 +305,19 @@ loop::turn server_connection::on_request(wire::event& ev) {
         call.deadline = base::add_time(loop_.now(), std::chrono::milliseconds(meta.deadline_ms));
     call.scope = {&loop_, call.deadline, &call.cancel, nullptr};
 
-    in_place_ = &call;
+    set_in_place(&call);
     loop::event_loop& loop = loop_;  // if it gets lost, the connection may be gone before leave()
     loop::ticket t = loop.enter(method);
     call.dispatch(false);
     if (loop.leave(t)) {
-        in_place_ = nullptr;
+        set_in_place(nullptr);
         return loop::turn::done;
     }
     // Another thread goes on with this connection, and may be done with it unless the call holds
     // a share in it.
     if (!call.cleared) {
         const std::lock_guard lock(mutex_);
-        if (in_place_ == &call) in_place_ = nullptr;
+        if (is_in_place(call)) set_in_place(nullptr);
     }
     if (call.holds_path) release();
     return loop::turn::lost;
@@ -325,11 +325,12 @@ loop::turn server_connection::on_request(wire::event& ev) {
 
 void server_connection::on_taken_over(loop::event_loop&) {
     const std::lock_guard lock(mutex_);
-    if (!in_place_) return;
-    in_place_->parked = reader_.detach();
-    in_place_->holds_path = true;
+    service_call* const call = in_place_.load(std::memory_order_relaxed);
+    if (!call) return;
+    call->parked = reader_.detach();
+    call->holds_path = true;
     refs_.fetch_add(1, std::memory_order_relaxed);
-    in_place_ = nullptr;
+    set_in_place(nullptr);
 }
 
 loop::turn server_connection::on_cancel(service_call& call) {
@@ -352,7 +353,7 @@ void server_connection::refuse(const wire::event& ev, const error& e) {
 
 bool server_connection::answered_in_place(service_call& call) noexcept {
     if (call.is_kept()) return false;
-    if (in_place_ == &call) in_place_ = nullptr;
+    if (is_in_place(call)) set_in_place(nullptr);
     call.cleared = true;
     // Without a share of its own the connection must not be touched after the mutex is released.
     return !call.holds_path;
@@ -375,7 +376,7 @@ void server_connection::answer(service_call& call, void* result) {
         const std::lock_guard lock(mutex_);
         if (call.wants_answer)
             session_->respond(call.stream, wire::outgoing(encoded.view(), &encoded));
-        if (answered_in_place(call)) return;
+        if (answered_in_place(call) || !connected_) return;
         processing = processing_;
     }
     kick(processing);
@@ -390,7 +391,7 @@ void server_connection::fail(service_call& call, const error& e) {
             encode_error(e, tenon_peer_, data);
             session_->fail(call.stream, base::numbers_of(e.code()).rsocket, data.view());
         }
-        if (answered_in_place(call)) return;
+        if (answered_in_place(call) || !connected_) return;
         processing = processing_;
     }
     kick(processing);
@@ -492,6 +493,7 @@ loop::turn server_connection::close() {
     }
     loop_.disarm(timer_);
     loop_.remove(*this);
+    flush_work_.unlink();  // the object may end on any thread
     {
         std::unique_lock lock(mutex_);
         close_link(lock);

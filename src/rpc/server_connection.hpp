@@ -94,6 +94,12 @@ private:
     bool discard_input();
     loop::turn close();
     bool answered_in_place(service_call& call) noexcept;
+    bool is_in_place(const service_call& call) const noexcept {
+        return in_place_.load(std::memory_order_relaxed) == &call;
+    }
+    void set_in_place(service_call* call) noexcept {
+        in_place_.store(call, std::memory_order_relaxed);
+    }
 
     const std::shared_ptr<server_core> server_;
     const std::string peer_address_;
@@ -119,7 +125,9 @@ private:
     bool tenon_peer_ = false;
     // The call whose handler runs in on_ready() and looks into the receive buffer. Set by the owner
     // before it enters user code; cleared under the mutex, because a take-over looks at it there.
-    service_call* in_place_ = nullptr;
+    // Atomic because a thread that lost the loop compares it while the new owner sets it; relaxed,
+    // because what it says about one's own call is ordered by the mutex.
+    std::atomic<service_call*> in_place_{nullptr};
 
     // What other threads want done on the loop; whoever sets the first bit posts, with a share.
     std::atomic<unsigned> errands_{0};

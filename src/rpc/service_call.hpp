@@ -65,6 +65,13 @@ public:
     service_call& keep();
     bool is_kept() const noexcept { return refs_.load(std::memory_order_relaxed) != 0; }
     void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
+    /// For who only has a guarded pointer. False: on a stack, or about to end.
+    bool try_add_ref() noexcept {
+        std::uint32_t n = refs_.load(std::memory_order_relaxed);
+        while (n != 0)
+            if (refs_.compare_exchange_weak(n, n + 1, std::memory_order_relaxed)) return true;
+        return false;
+    }
     void release() noexcept;
 
     /// Whether the calling thread is inside a handler of one of these methods.

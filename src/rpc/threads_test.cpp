@@ -126,6 +126,7 @@ TEST_P(threads, two_with_a_mutex_that_the_others_continuation_wants) {
         });
     for (auto& t : all) t.join();
     EXPECT_TRUE(eventually([&] { return continued == 400 / scale; }));
+    const std::lock_guard lock(shared);  // the last continuation has left
 }
 
 // --- handlers that block ---
