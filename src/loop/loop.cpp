@@ -18,7 +18,7 @@ namespace tenon::inline v0::loop {
 namespace {
 
 constexpr int most_events = 64;          // per epoll_wait
-constexpr unsigned probes_per_poll = 8;  // probed rounds in a row before epoll is asked again
+constexpr unsigned probes_per_poll = 8;  // rounds in a row without epoll before it is asked again
 constexpr int embedded_rounds = 16;      // of one run_ready()
 constexpr std::uint32_t input = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
@@ -244,7 +244,6 @@ turn event_loop::spin(bool& found) {
                 const turn t = run_one(*hot_, ready::probe);
                 if (t == turn::lost) return t;  // spin_ is the new owner's
                 found = t != turn::nothing;
-                if (found) ++probed_;
             }
             if (!found && ask_epoll) {
                 ask_epoll = !hot_;  // beside probing, once per round is enough
@@ -252,7 +251,10 @@ turn event_loop::spin(bool& found) {
                 found = !ready_.empty();
             }
             found = found || arrived();
-            if (found) break;
+            if (found) {
+                ++probed_;
+                break;
+            }
         }
         if (found || (options_.busy_elsewhere && options_.busy_elsewhere(options_.context)) ||
             spin_.over())

@@ -261,7 +261,7 @@ private:
     pollable* processing_ = nullptr;  // whose on_ready() is on the owner's stack
     pollable* hot_ = nullptr;         // the only pollable that had something to do last time
     unsigned served_ = 0;             // pollables that had something to do in this round
-    unsigned probed_ = 0;             // rounds in a row that came from a probe
+    unsigned probed_ = 0;             // rounds in a row that came without asking epoll
     bool active_ = false;             // this round ran something other than timers
 
     crew* crew_ = nullptr;

@@ -97,10 +97,12 @@ loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flag
     if (flags & loop::ready::write) flush(true);
     bool did_something = false;
     note_edge(flags);
-    if (flags == loop::ready::probe && !closing_ && !ending_ && !stalled_ &&
-        read_some() == input::drained) {
-        reader_.release_if_empty();
-        return loop::turn::nothing;
+    if (flags == loop::ready::probe) {
+        if (closing_ || ending_ || stalled_) return loop::turn::nothing;
+        if (read_some() == input::drained) {
+            reader_.release_if_empty();
+            return loop::turn::nothing;
+        }
     }
     if (!closing_ && !ending_) {
         {
