@@ -441,7 +441,7 @@ TEST_P(hostile, a_peer_that_does_not_read) {
         else if (steady_clock::now() - last > 300ms) break;
         else pause_for(5ms);
     }
-    EXPECT_LT(sent, 24 * mib);
+    EXPECT_LT(sent, 40 * mib);
     EXPECT_TRUE(others_->served());
     if (!sanitized) {
         EXPECT_LT(server_->resident(), resident_ + 32 * mib);
@@ -471,7 +471,7 @@ TEST_P(hostile, keepalives_whose_answers_are_not_read) {
         else if (steady_clock::now() - last > 300ms) break;
         else pause_for(5ms);
     }
-    EXPECT_LT(sent, 24 * mib);
+    EXPECT_LT(sent, 40 * mib);
 }
 
 }  // namespace
