@@ -160,7 +160,8 @@ void client_connection::sleep_on_socket(blocking_call& call) {
     {
         const std::lock_guard lock(mutex_);
         polled[0] = {link_->fd(), POLLIN, 0};
-        if (!connected_ || blocked_) polled[0].events |= POLLOUT;
+        // Also while another thread writes: it may find no room, and cannot tell us.
+        if (!connected_ || !session_->out().empty()) polled[0].events |= POLLOUT;
         if (!connected_) until = std::min(until, connect_deadline_);
         if (call.cancellation) polled[n++] = {wake_.get(), POLLIN, 0};
     }
@@ -376,7 +377,8 @@ loop::turn client_connection::housekeeping(loop::event_loop& loop) {
         }
     }
     if (ending) return end();
-    flush();
+    // Whoever holds the connection may sleep without knowing that others wait for room.
+    flush(true);
     take_back(now);
     watch_output();
     base::time_point at;
@@ -438,7 +440,8 @@ void client_connection::take_back(base::time_point now) {
     loop_.remove(*this);
     const std::lock_guard lock(mutex_);
     if (!loop_.watch(*this, link_->fd())) broken_ = true;
-    if (want_write_) want_write_ = !loop_.want_write(*this);
+    // The loop may have watched for room before the connection was held.
+    if (want_write_ || blocked_) want_write_ = !loop_.want_write(*this);
     if (broken_) loop_.make_ready(*this);
     reader_state_.store(idle_loop);
 }
