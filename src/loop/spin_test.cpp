@@ -12,7 +12,7 @@ class Spin : public testing::Test {
 protected:
     void SetUp() override {
         if (::sysconf(_SC_NPROCESSORS_ONLN) < 2) GTEST_SKIP() << "never spins on one CPU";
-        policy.wasted_per_mille = 1'000'000;  // only the rule under test counts
+        policy.wasted_per_mille = 10'000;  // only the rule under test counts
         policy.max_budget = 1'000'000'000;
     }
     spin_policy policy;
