@@ -20,10 +20,10 @@ class runtime_core;
 
 /// The pool of threads for handlers that block.
 struct pool_options {
-    unsigned resident = 1;  ///< threads kept when there is nothing to do
+    unsigned resident = 4;  ///< threads kept when there is nothing to do, made when first needed
     unsigned most = 64;     ///< never more than this; equal to `resident`: a fixed pool
     /// A thread is added when work has waited longer than this.
-    std::chrono::milliseconds target_wait{2};
+    std::chrono::milliseconds target_wait{1};
     std::chrono::milliseconds idle_end{10'000};  ///< surplus threads end after this
     unsigned queue_limit = 4096;                 ///< beyond it calls are refused as `overloaded`
 };

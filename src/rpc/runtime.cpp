@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <mutex>
 #include <thread>
 
@@ -37,7 +38,7 @@ runtime_core::runtime_core(const runtime_options& options, threads kind,
     spin_.enabled = options.spin;
     spin_.max_budget = std::chrono::nanoseconds(options.spin_budget).count();
     loop::pool_options pool;
-    pool.resident = options.pool.resident;
+    pool.resident = std::min(options.pool.resident, options.pool.most);
     pool.max = options.pool.most;
     pool.target_wait = options.pool.target_wait;
     pool.idle_time = options.pool.idle_end;
