@@ -429,7 +429,11 @@ TEST_P(hostile, a_flood_of_tiny_frames) {
 // Small requests whose answers are large, not read: the server stops reading.
 TEST_P(hostile, a_peer_that_does_not_read) {
     raw_peer peer(endpoint(), 4096);
-    const std::string request = make_request(1, "example/echo.echo", std::string(1 * mib, 'y'));
+    const auto request_number = [](std::size_t i) {
+        return make_request(static_cast<std::uint32_t>(2 * i + 1), "example/echo.echo",
+                            std::string(1 * mib, 'y'));
+    };
+    std::string request = request_number(0);
     peer.send(make_setup());
     std::size_t sent = 0;
     // Until the server has not taken anything for a while.
@@ -437,6 +441,7 @@ TEST_P(hostile, a_peer_that_does_not_read) {
         const std::size_t n =
             peer.send_some(std::string_view(request).substr(sent % request.size()));
         sent += n;
+        if (n != 0 && sent % request.size() == 0) request = request_number(sent / request.size());
         if (n != 0) last = steady_clock::now();
         else if (steady_clock::now() - last > 300ms) break;
         else pause_for(5ms);
@@ -467,6 +472,7 @@ TEST_P(hostile, keepalives_whose_answers_are_not_read) {
     for (auto last = steady_clock::now(); sent < 64 * mib;) {
         const std::size_t n = peer.send_some(std::string_view(many).substr(sent % many.size()));
         sent += n;
+        if (n != 0 && sent % request.size() == 0) request = request_number(sent / request.size());
         if (n != 0) last = steady_clock::now();
         else if (steady_clock::now() - last > 300ms) break;
         else pause_for(5ms);
