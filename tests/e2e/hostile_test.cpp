@@ -385,7 +385,7 @@ TEST_P(hostile, many_unfinished_messages) {
     if (!sanitized) {
         EXPECT_LT(server_->resident(), resident_ + 160 * mib);
     }
-    growth_ = 40 * mib;
+    growth_ = 80 * mib;  // what the allocator keeps of 64 MiB in pieces that were grown
 }
 
 // --- too much ---
@@ -472,7 +472,6 @@ TEST_P(hostile, keepalives_whose_answers_are_not_read) {
     for (auto last = steady_clock::now(); sent < 64 * mib;) {
         const std::size_t n = peer.send_some(std::string_view(many).substr(sent % many.size()));
         sent += n;
-        if (n != 0 && sent % request.size() == 0) request = request_number(sent / request.size());
         if (n != 0) last = steady_clock::now();
         else if (steady_clock::now() - last > 300ms) break;
         else pause_for(5ms);
