@@ -55,7 +55,7 @@ result<void> event_loop::watch(pollable& p, int fd) {
     e.events = input;
     e.data.ptr = &p;
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &e) != 0) return system_error("watch");
-    p.fd_ = fd;
+    p.fd_.store(fd, std::memory_order_relaxed);
     return {};
 }
 
@@ -63,21 +63,24 @@ result<void> event_loop::want_write(pollable& p) {
     epoll_event e{};
     e.events = input | EPOLLOUT;
     e.data.ptr = &p;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, p.fd_, &e) != 0) return system_error("want_write");
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, p.fd_.load(std::memory_order_relaxed), &e) != 0)
+        return system_error("want_write");
     p.wants_write_ = true;
     return {};
 }
 
 void event_loop::mute(pollable& p) noexcept {
-    if (p.fd_ >= 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, p.fd_, nullptr);
-    p.fd_ = -1;
+    if (const int fd = p.fd_.load(std::memory_order_relaxed); fd >= 0)
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    p.fd_.store(-1, std::memory_order_relaxed);
 }
 
 void event_loop::remove(pollable& p) noexcept {
     // Results of epoll_wait are moved to the ready list before anything else runs, so after this
     // nothing refers to the object any more.
-    if (p.fd_ >= 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, p.fd_, nullptr);
-    p.fd_ = -1;
+    if (const int fd = p.fd_.load(std::memory_order_relaxed); fd >= 0)
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    p.fd_.store(-1, std::memory_order_relaxed);
     p.flags_ = 0;
     p.wants_write_ = false;
     p.unlink();
@@ -299,7 +302,7 @@ void event_loop::poll(int timeout_ms) noexcept {
             epoll_event back{};
             back.events = input;
             back.data.ptr = &p;
-            ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, p.fd_, &back);
+            ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, p.fd_.load(std::memory_order_relaxed), &back);
         }
         make_ready(p, flags);
     }

@@ -73,7 +73,7 @@ protected:
 private:
     friend class event_loop;
 
-    int fd_ = -1;
+    std::atomic<int> fd_{-1};  // relaxed: mute() may come at any time, and epoll then refuses
     ready_flags flags_ = 0;
     const bool probe_;
     bool wants_write_ = false;

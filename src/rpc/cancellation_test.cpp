@@ -334,8 +334,11 @@ TEST_P(giving_up, a_deadline_that_has_passed) {
     outer.start();
     auto o = outer.connect();
     (void)o.wait_ready(5s);
-    (void)o.block.with({.timeout = 5ms}).try_call(1);
-    EXPECT_TRUE(eventually([&] { return code != -1; }));
+    // A busy machine may not even begin to serve in that time.
+    EXPECT_TRUE(eventually([&] {
+        (void)o.block.with({.timeout = 5ms}).try_call(1);
+        return code != -1;
+    }));
     EXPECT_TRUE(code == static_cast<int>(errc::deadline) ||
                 code == static_cast<int>(errc::cancelled))
         << code;

@@ -133,6 +133,11 @@ TEST_P(lifetime, stop_waits_for_calls_in_flight) {
     auto slow = c.block.future(7);
     auto napping = c.nap.future(100);
     ASSERT_TRUE(entered.wait());
+    EXPECT_TRUE(eventually([&] {
+        for (const auto& m : s.server->stats())
+            if (m.route == "test/lab.nap") return m.calls == 1;
+        return false;
+    }));
     std::atomic<bool> stopped{false};
     std::thread stopping([&] {
         s.server->stop(20s);
@@ -145,9 +150,11 @@ TEST_P(lifetime, stop_waits_for_calls_in_flight) {
     }));
     EXPECT_FALSE(stopped);
     go.open();
-    EXPECT_EQ(get(std::move(slow)).value(), 7);
-    EXPECT_EQ(get(std::move(napping)).value(), 100);
+    const auto slow_one = get(std::move(slow));
+    const auto napped = get(std::move(napping));
     stopping.join();
+    ASSERT_TRUE(slow_one) << slow_one.error().to_string();
+    ASSERT_TRUE(napped) << napped.error().to_string();
     const auto after = c.plus.try_call(1, 2);
     ASSERT_FALSE(after);
     EXPECT_EQ(after.error().code(), errc::unavailable);
