@@ -200,7 +200,7 @@ loop::turn server_connection::receive(const wire::frame& f) {
         if (f.has(wire::flag::follows)) arm();  // the rest must come in time
         if (ev.kind == wire::event_kind::cancel && ev.user) {
             cancelled = static_cast<service_call*>(ev.user);
-            cancelled->add_ref();
+            if (!cancelled->try_add_ref()) cancelled = nullptr;  // it is ending
         }
     }
     switch (ev.kind) {
@@ -487,7 +487,7 @@ loop::turn server_connection::close() {
             if (ev.kind == wire::event_kind::none) break;
             if (!ev.user) continue;
             call = static_cast<service_call*>(ev.user);
-            call->add_ref();
+            if (!call->try_add_ref()) continue;  // answered, and ending
         }
         if (on_cancel(*call) == loop::turn::lost) return loop::turn::lost;
     }
