@@ -55,7 +55,7 @@ public:
                                    const call_options& options = {});
 
     /// Fire-and-forget: returns when the request has been handed to the connection. No result, and
-    /// no word of failures on the server.
+    /// no word of failures on the server. In process it returns when the handler has, with its error.
     result<void> send(std::string_view route, const value& arguments);
 
     /// For connect<>(): what the methods of a contract call.

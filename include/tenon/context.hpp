@@ -41,7 +41,9 @@ public:
     std::optional<std::chrono::steady_clock::time_point> deadline() const noexcept;
 
     /// True once the caller gave up, its connection broke, or the deadline passed. Long handlers
-    /// look at it now and then; what they return after that is dropped.
+    /// look at it now and then; what they return after that is dropped. A remote caller's giving up
+    /// reaches coroutines and handlers on the pool (`blocking`, `serial`), not one that runs in place
+    /// on a loop: that one sees its deadline only.
     bool cancelled() const noexcept;
 
     /// For waiting on, or handing to other calls; see tenon/task.hpp.
