@@ -8,7 +8,7 @@ file(GLOB_RECURSE tenon_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cp
 list(FILTER tenon_sources EXCLUDE REGEX "_(test|fuzz)\\.cpp$")
 if(TENON_FUZZ)
     # Only the layers up to the highest one that has a fuzz target.
-    set(layers base loop value codec wire transport rpc compat naming)
+    set(layers base loop value codec manifest wire transport rpc compat naming)
     file(GLOB_RECURSE fuzz_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*_fuzz.cpp)
     list(POP_BACK layers highest)
     while(layers AND NOT fuzz_sources MATCHES "/src/${highest}/")

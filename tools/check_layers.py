@@ -10,8 +10,8 @@ import pathlib
 import re
 import sys
 
-LAYERS = ["base", "loop", "value", "codec", "wire", "transport", "rpc", "compat", "naming",
-          "supervise", "apphost", "node", "console", "app"]
+LAYERS = ["base", "loop", "value", "codec", "manifest", "wire", "transport", "rpc", "compat",
+          "naming", "supervise", "apphost", "node", "console", "app"]
 
 STANDARD = set("""
 algorithm any array atomic barrier bit bitset cassert cctype cerrno cfenv cfloat charconv chrono

@@ -61,6 +61,10 @@ public:
     /// For connect<>(): what the methods of a contract call.
     std::vector<detail::binding> bind(const detail::contract_info& contract) const;
 
+    // For the library.
+    explicit client(std::shared_ptr<rpc::client_core> core) noexcept : core_(std::move(core)) {}
+    rpc::client_core& core() const noexcept { return *core_; }
+
 private:
     template <class T>
     static value to_value(const T& v) {

@@ -52,6 +52,9 @@ struct contract_info {
     std::string version;
     std::string doc;
     std::vector<method_info> methods;
+    /// The application's own control operations; their names have a dot.
+    std::vector<method_info> operations;
+    bool control = true;  // see publish_options
 
     TENON_API method_info& add(std::string_view name, std::string_view params, const signature&);
     TENON_API void check() const;  // names, parameter counts; throws failure(invalid)

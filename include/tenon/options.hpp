@@ -4,12 +4,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "tenon/codec.hpp"
 #include "tenon/limits.hpp"
 #include "tenon/runtime.hpp"
+#include "tenon/scope.hpp"
 
 namespace tenon::inline v0 {
 
@@ -64,6 +66,19 @@ struct server_options {
     /// Where loops, pool and clock come from; null: runtime::process().
     tenon::runtime* runtime = nullptr;
     tenon::limits limits{};
+    /// Group and mode of the sockets at Unix paths, those in the runtime directory included, whose
+    /// directories get matching search and read permission. They also admit: group write the
+    /// members of `group` (default: the process's group), other write everybody.
+    std::optional<std::uint32_t> group{};
+    unsigned mode = 0600;
+};
+
+/// How one service is offered.
+struct publish_options {
+    /// From where it is seen. Calls that come from elsewhere get `not_found`.
+    scopes seen = scope::all;
+    /// Whether tenon/control tells of it: manifest, stats, operations.
+    bool control = true;
 };
 
 }  // namespace tenon::inline v0

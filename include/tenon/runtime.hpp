@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "tenon/export.hpp"
@@ -39,6 +40,8 @@ struct runtime_options {
     std::chrono::microseconds spin_budget{50};
     /// Threads that take over loops from blocked handlers, at most.
     unsigned standby_most = 256;
+    /// Where names are published and found; empty: as docs/guide/names.md says.
+    std::string directory{};
 };
 
 /// A handle; copies share the same runtime. Thread-safe. Clients and servers keep their runtime

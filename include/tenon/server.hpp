@@ -51,14 +51,19 @@ public:
     /// `unsupported`. The object lives as long as the server. Throws failure(conflict) if the
     /// service is published already.
     template <class Contract>
-    Contract& publish() {
+    Contract& publish(const publish_options& options = {}) {
         auto object = std::make_unique<holder<Contract>>();
-        const std::vector<detail::binding> bindings = add(detail::contract_of<Contract>());
+        const std::vector<detail::binding> bindings = add(detail::contract_of<Contract>(), options);
         detail::contract_visitor<Contract> v{object->contract, nullptr, &bindings};
         tenon_interface(v);
         Contract& contract = object->contract;
         keep(std::move(object));
         return contract;
+    }
+    /// The same, seen from these scopes only.
+    template <class Contract>
+    Contract& publish(scopes seen) {
+        return publish<Contract>(publish_options{.seen = seen});
     }
 
     /// Offers the contract, implemented by the members of the same names of one Implementation,
@@ -100,7 +105,8 @@ private:
         Contract contract;
     };
 
-    std::vector<detail::binding> add(const detail::contract_info& info);
+    std::vector<detail::binding> add(const detail::contract_info& info,
+                                     const publish_options& options);
     void keep(std::unique_ptr<kept> object);
 
     std::shared_ptr<rpc::server_core> core_;

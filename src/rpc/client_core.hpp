@@ -1,72 +1,33 @@
 #pragma once
-// The private side of tenon::client: one endpoint, and how a call to it is prepared, sent and, where
-// that is safe, repeated.
+// What stands behind tenon::client: one endpoint (direct_client), or whoever serves a name.
 
+#include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
-#include "rpc/client_connection.hpp"
-#include "rpc/local_call.hpp"
-#include "rpc/runtime_core.hpp"
 #include "tenon/client.hpp"
 
 namespace tenon::inline v0::rpc {
 
+/// Thread-safe. See tenon::client for what each function promises.
 class client_core : public std::enable_shared_from_this<client_core> {
 public:
-    client_core(std::string_view endpoint, const client_options& options);
-    ~client_core();
+    virtual ~client_core() = default;
 
-    const std::string& endpoint() const noexcept { return text_; }
-    const client_options& options() const noexcept { return options_; }
-    detail::runtime_core& runtime() const noexcept { return *runtime_; }
-    bool is_local() const noexcept { return endpoint_.kind == transport::scheme::inproc; }
+    /// Where it connects to, or the name it looks for.
+    virtual const std::string& endpoint() const noexcept = 0;
+    virtual const client_options& options() const noexcept = 0;
+    virtual result<void> wait_ready(std::chrono::milliseconds timeout) = 0;
+    virtual bool is_connected() = 0;
 
-    result<void> wait_ready(std::chrono::milliseconds timeout);
-    bool is_connected();
+    virtual result<bytes> call_encoded(std::string_view route, codec c, bytes_view arguments,
+                                       const call_options& options) = 0;
+    virtual result<void> send(std::string_view route, codec c, bytes_view arguments) = 0;
 
-    /// The in-process server, if it runs now.
-    std::shared_ptr<server_core> local_server() const { return runtime_->find(endpoint_.name); }
-    client_connection& connection() noexcept { return *connection_; }
-
-    /// Deadline and cancellation of a call made now, with what it inherits from the handler that
-    /// makes it.
-    struct bounds {
-        base::time_point deadline = base::never;
-        cancellation* cancel = nullptr;
-        priority urgency = priority::normal;
-    };
-    bounds bounds_of(const call_options* options) const;
-
-    /// Sends an encoded call and waits; repeats it where that does no harm. `metadata` is the part
-    /// that does not change from call to call; without a result shape `result` is a tenon::bytes.
-    result<void> call(bytes_view metadata, base::byte_buffer& payload, codec c,
-                      const shape* result_shape, void* result, const bounds& b, bool idempotent);
-    void start(bytes_view metadata, base::byte_buffer& payload, codec c, const shape* result_shape,
-               async_call& call, const bounds& b);
-
-    result<bytes> call_encoded(std::string_view route, codec c, bytes_view arguments,
-                               const call_options& options);
-    result<void> send(std::string_view route, codec c, bytes_view arguments);
-
-    /// Routing metadata, and the codec if it is not the connection's.
-    void put_metadata(base::byte_buffer& to, std::string_view route, codec c) const;
-
-    const std::shared_ptr<detail::runtime_core>& shared_runtime() const noexcept {
-        return runtime_;
-    }
-
-private:
-    result<bytes> call_encoded_here(std::string_view route, codec c, bytes_view arguments,
-                                    const bounds& b);
-    bool retry_after(const error& e, unsigned attempt, bool idempotent, bool& repeated,
-                     bool was_open, base::time_point deadline) const;
-
-    const transport::endpoint endpoint_;
-    const std::string text_;
-    const client_options options_;
-    const std::shared_ptr<detail::runtime_core> runtime_;
-    client_connection* connection_ = nullptr;  // null for in-process endpoints
+    /// What the methods of a contract call, in their order.
+    virtual std::vector<detail::binding> bind(const detail::contract_info& contract) = 0;
 };
 
 }  // namespace tenon::inline v0::rpc

@@ -64,7 +64,7 @@ TEST_P(by_name, wrong_arguments_are_named) {
 
 TEST_P(by_name, unknown_routes) {
     const auto method = c->try_call("test/lab.nothing", value());
-    EXPECT_EQ(method.error().code(), errc::not_found);
+    EXPECT_EQ(method.error().code(), errc::unsupported);
     EXPECT_NE(method.error().message().find("plus"), std::string::npos) << "tells what there is";
     EXPECT_EQ(c->try_call("test/nowhere.nothing", value()).error().code(), errc::not_found);
     EXPECT_EQ(c->try_call("nonsense", value()).error().code(), errc::not_found);
@@ -124,7 +124,7 @@ TEST_P(by_name, contracts_that_differ_fail_per_call) {
     const auto answer = other.again.try_call(1);
     ASSERT_FALSE(answer);
     EXPECT_TRUE(answer.error().may_have_run()) << answer.error().to_string();
-    EXPECT_EQ(other.newer.try_call(1).error().code(), errc::not_found);
+    EXPECT_EQ(other.newer.try_call(1).error().code(), errc::unsupported);
     EXPECT_EQ(other.count.try_call(1, 2).error().code(), errc::invalid);
     EXPECT_EQ(get(other.older.future(person_without_age{"x"})).error().code(), errc::invalid);
     EXPECT_FALSE(get(other.again.future(1)));

@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "codec/codec.hpp"
-#include "rpc/client_core.hpp"
+#include "rpc/direct_client.hpp"
 #include "rpc/server_core.hpp"
 
 namespace tenon::inline v0::rpc {
@@ -308,7 +308,8 @@ private:
 
 }  // namespace
 
-result<const local_method*> local_resolver::begin(const client_core& client, std::string_view route,
+result<const local_method*> local_resolver::begin(const direct_client& client,
+                                                  std::string_view route,
                                                   const detail::signature* types) {
     if (auto e = client.runtime().unusable()) return *std::move(e);
     if (const local_method* known = current_.load(std::memory_order_acquire))
@@ -321,9 +322,9 @@ result<const local_method*> local_resolver::begin(const client_core& client, std
     if (!server || !server->begin_call())
         return error(errc::unavailable, "nobody serves " + client.endpoint())
             .set_may_have_run(false);
-    method_entry* method = server->methods().find(route);
+    method_entry* method = server->methods().find(route, scope::process);
     if (!method) {
-        error e = server->methods().missing(route);
+        error e = server->methods().missing(route, scope::process);
         server->end_call();
         return e.set_may_have_run(false);
     }
@@ -333,7 +334,7 @@ result<const local_method*> local_resolver::begin(const client_core& client, std
     return &found;
 }
 
-result<void> call_local(client_core& client, const local_method& m, const local_request& rq,
+result<void> call_local(direct_client& client, const local_method& m, const local_request& rq,
                         const local_result& out) {
     waiting_path path(*m.server, out, rq.cancel);
     service_call call(client.runtime(), *m.method, path, this_process);
@@ -344,7 +345,7 @@ result<void> call_local(client_core& client, const local_method& m, const local_
     return outcome;
 }
 
-void start_local(client_core& client, const local_method& m, const local_request& rq,
+void start_local(direct_client& client, const local_method& m, const local_request& rq,
                  const local_result& out, async_call& call) {
     loop::event_loop& loop = client.runtime().loop(0);
     auto* f = new flight(client.shared_runtime(), m.server, loop, out, call);

@@ -16,7 +16,7 @@
 
 namespace tenon::inline v0::rpc {
 
-class client_core;
+class direct_client;
 class server_core;
 
 /// What an in-process call is made of. The views are read before the call function returns.
@@ -47,7 +47,7 @@ struct local_method {
 class local_resolver {
 public:
     /// The method, with server_core::begin_call() done. `types` null: never the same types.
-    result<const local_method*> begin(const client_core& client, std::string_view route,
+    result<const local_method*> begin(const direct_client& client, std::string_view route,
                                       const detail::signature* types);
 
 private:
@@ -57,9 +57,9 @@ private:
 };
 
 /// Both end the call that begin() began.
-result<void> call_local(client_core& client, const local_method& method, const local_request& rq,
+result<void> call_local(direct_client& client, const local_method& method, const local_request& rq,
                         const local_result& out);
-void start_local(client_core& client, const local_method& method, const local_request& rq,
+void start_local(direct_client& client, const local_method& method, const local_request& rq,
                  const local_result& out, async_call& call);
 
 }  // namespace tenon::inline v0::rpc

@@ -1,5 +1,6 @@
 #include "rpc/method_table.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 
@@ -41,9 +42,10 @@ service_call* serial_gate::next() noexcept {
 }
 
 method_entry::method_entry(const detail::contract_info& contract, const detail::method_info& info,
-                           base::logger& log)
+                           scopes seen, base::logger& log)
     : info_(info),
       route_(contract.publisher + "/" + contract.service + "." + info.name),
+      seen_(seen),
       log_(log),
       on_pool_(info.flags.blocking) {
     const detail::signature& s = *info_.signature;
@@ -82,8 +84,9 @@ void note_slow_run(const void* what) {
 }
 
 result<method_entry*> method_table::add(const detail::contract_info& contract,
-                                        const detail::method_info& info, base::logger& log) {
-    auto entry = std::make_unique<method_entry>(contract, info, log);
+                                        const detail::method_info& info, scopes seen,
+                                        base::logger& log) {
+    auto entry = std::make_unique<method_entry>(contract, info, seen, log);
     if (by_route_.contains(entry->route()))
         return error(errc::conflict, entry->route() + " is published already");
     by_route_.emplace(entry->route(), entry.get());
@@ -91,23 +94,26 @@ result<method_entry*> method_table::add(const detail::contract_info& contract,
     return entries_.back().get();
 }
 
-method_entry* method_table::find(std::string_view route) const noexcept {
+method_entry* method_table::find(std::string_view route, scopes from) const noexcept {
     const auto at = by_route_.find(route);
-    return at == by_route_.end() ? nullptr : at->second;
+    return at != by_route_.end() && at->second->seen().contains(from) ? at->second : nullptr;
 }
 
-error method_table::missing(std::string_view route) const {
-    const std::string_view service = route.substr(0, route.rfind('.'));
+error method_table::missing(std::string_view route, scopes from) const {
+    // Names of services have no dot, those of publishers and of control operations may.
+    const std::size_t slash = std::min(route.find('/'), route.size());
+    const std::string_view service = route.substr(0, route.find('.', slash));
     std::string known;
     for (const auto& e : entries_) {
         const std::string_view r = e->route();
-        if (r.substr(0, r.rfind('.')) != service) continue;
+        if (!e->seen().contains(from) || !r.starts_with(service) || r[service.size()] != '.')
+            continue;
         known += known.empty() ? "" : ", ";
         known += r.substr(service.size() + 1);
     }
     if (known.empty())
         return error(errc::not_found, "no service \"" + std::string(service) + "\" here");
-    return error(errc::not_found,
+    return error(errc::unsupported,
                  "no method \"" + std::string(route) + "\"; the service has " + known);
 }
 

@@ -38,9 +38,11 @@ private:
 class method_entry {
 public:
     method_entry(const detail::contract_info& contract, const detail::method_info& info,
-                 base::logger& log);
+                 scopes seen, base::logger& log);
 
     const std::string& route() const noexcept { return route_; }
+    /// From where it may be called.
+    scopes seen() const noexcept { return seen_; }
     const detail::signature& signature() const noexcept { return *info_.signature; }
     const detail::method_info& info() const noexcept { return info_; }
     std::span<const coding::parameter> parameters() const noexcept { return parameters_; }
@@ -65,6 +67,7 @@ public:
 private:
     const detail::method_info info_;
     const std::string route_;
+    const scopes seen_;
     std::vector<coding::parameter> parameters_;
     std::unique_ptr<detail::handler> handler_;
     std::unique_ptr<serial_gate> gate_;
@@ -86,10 +89,12 @@ class method_table {
 public:
     /// Errors: `conflict` if a route is taken.
     result<method_entry*> add(const detail::contract_info& contract,
-                              const detail::method_info& info, base::logger& log);
-    method_entry* find(std::string_view route) const noexcept;
-    /// Why find() found nothing, with what there is instead.
-    error missing(std::string_view route) const;
+                              const detail::method_info& info, scopes seen, base::logger& log);
+    /// For a caller in scope `from`; null if there is none for it.
+    method_entry* find(std::string_view route, scopes from) const noexcept;
+    /// Why find() found nothing, with what there is instead: `not_found` without such a service,
+    /// `unsupported` if the service has no such member.
+    error missing(std::string_view route, scopes from) const;
     const std::vector<std::unique_ptr<method_entry>>& all() const noexcept { return entries_; }
 
 private:

@@ -14,8 +14,9 @@ server& server::listen(std::string_view endpoint) {
     return *this;
 }
 
-std::vector<detail::binding> server::add(const detail::contract_info& info) {
-    return core_->add(info);
+std::vector<detail::binding> server::add(const detail::contract_info& info,
+                                         const publish_options& options) {
+    return core_->add(info, options);
 }
 
 void server::keep(std::unique_ptr<kept> object) { kept_.push_back(std::move(object)); }

@@ -42,6 +42,14 @@ peer_info info_of(const transport::peer_identity& p, const std::string& address)
     return info;
 }
 
+scopes scope_of(const transport::peer_identity& p) {
+    if (p.kind != transport::scheme::tcp) return scope::os;
+    transport::endpoint at;
+    at.kind = p.kind;
+    at.host = p.address;
+    return transport::is_loopback(at) ? scope::os : scope::lan;
+}
+
 wire::session_options session_options_of(const limits& l, wire::byte_budget& reassembly) {
     wire::session_options o;
     o.shared_reassembly = &reassembly;
@@ -66,7 +74,8 @@ server_connection::server_connection(std::shared_ptr<server_core> server, loop::
       server_(std::move(server)),
       peer_address_(address_of(link->peer())),
       peer_key_(key_of(link->peer())),
-      peer_(info_of(link->peer(), peer_address_)) {
+      peer_(info_of(link->peer(), peer_address_)),
+      from_(scope_of(link->peer())) {
     link_ = std::move(link);
     connected_ = true;
     session_.emplace(wire::role::server,
@@ -265,8 +274,8 @@ result<method_entry*> server_connection::understand(const wire::event& ev,
         return error(errc::invalid,
                      "the request has no route; send routing metadata (composite, or "
                      "message/x.rsocket.routing.v0) that names publisher/service.method");
-    method_entry* const method = server_->methods().find(meta.route);
-    if (!method) return server_->methods().missing(meta.route);
+    method_entry* const method = server_->methods().find(meta.route, from_);
+    if (!method) return server_->methods().missing(meta.route, from_);
     std::optional<codec> c = codec_;
     if (method->info().wire_codec) c = method->info().wire_codec;
     if (!meta.codec.empty()) c = codec_from_mime_type(meta.codec);

@@ -105,6 +105,7 @@ private:
     const std::string peer_address_;
     const std::string peer_key_;
     const peer_info peer_;  // refers to peer_address_
+    const scopes from_;
     std::atomic<std::uint32_t> refs_{1};
 
     // The loop's.

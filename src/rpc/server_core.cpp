@@ -103,10 +103,16 @@ void server_core::listen(std::string_view text) {
     }
     transport::listen_options o;
     o.insecure = options_.insecure;
+    o.group = options_.group;
+    o.mode = options_.mode;
     // Who may connect is checked by credentials; the file must not stand in the way of the others.
     if (!options_.allow_uids.empty() || !options_.allow_gids.empty()) o.mode = 0666;
-    pending_.push_back(transport::open_listener(at, o).value());
-    endpoints_.push_back(transport::to_string(pending_.back()->local()));
+    add(transport::open_listener(at, o).value());
+}
+
+void server_core::add(std::unique_ptr<transport::listener> listener) {
+    endpoints_.push_back(transport::to_string(listener->local()));
+    pending_.push_back(std::move(listener));
 }
 
 namespace {
@@ -133,11 +139,18 @@ private:
 
 }  // namespace
 
-std::vector<detail::binding> server_core::add(const detail::contract_info& info) {
+std::vector<detail::binding> server_core::add(const detail::contract_info& info,
+                                              const publish_options& options) {
     if (!configuring()) throw failure(error(errc::conflict, "publish() comes before start()"));
+    for (const published_service& s : services_)
+        if (s.contract.publisher == info.publisher && s.contract.service == info.service)
+            throw failure(error(errc::conflict,
+                                info.publisher + "/" + info.service + " is published already"));
+    services_.push_back({info, options});
+    services_.back().contract.control = options.control;
     std::vector<detail::binding> slots;
     for (const detail::method_info& m : info.methods) {
-        method_entry& entry = *methods_->add(info, m, runtime_->log()).value();
+        method_entry& entry = *methods_->add(info, m, options.seen, runtime_->log()).value();
         slots.emplace_back(std::make_shared<method_slot>(shared_from_this(), entry));
     }
     return slots;
@@ -149,6 +162,16 @@ void server_core::start() {
     if (!state_.compare_exchange_strong(expected, state::running))
         throw failure(error(errc::conflict, "the server has been started before"));
     runtime_->join(shared_from_this());
+    try {
+        runtime_->announce(instance_, shared_from_this()).value();
+        names_.push_back(instance_);
+        for (const auto& part : parts_) part->on_start(*this);
+    } catch (...) {
+        stop_parts();
+        pending_.clear();
+        state_ = state::stopped;
+        throw;
+    }
     for (auto& listener : pending_) {
         auto* a = new acceptor(shared_from_this(), runtime_->next_loop(), std::move(listener));
         {
@@ -266,6 +289,13 @@ void server_core::on_runtime_stop() noexcept {
     stopping_.cancel();
 }
 
+void server_core::stop_parts() noexcept {
+    for (const std::string& n : names_) runtime_->withdraw(n, this);
+    names_.clear();
+    for (const auto& part : parts_) part->on_stop();
+    parts_.clear();
+}
+
 void server_core::stop(std::chrono::milliseconds drain) {
     // A quick handler of an in-process caller and one on the pool are not the loop's user code.
     if (loop::event_loop::in_user_code() || service_call::serving(*methods_))
@@ -273,7 +303,7 @@ void server_core::stop(std::chrono::milliseconds drain) {
     if (runtime_->is_forked()) return;  // the sockets and the threads are the parent's
     const std::lock_guard one_at_a_time(stop_mutex_);
     const state before = state_.exchange(state::draining);
-    for (const std::string& n : names_) runtime_->withdraw(n, this);
+    stop_parts();
     if (before == state::running) {
         const auto limit = std::chrono::steady_clock::now() + drain;
         {

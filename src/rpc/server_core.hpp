@@ -23,6 +23,22 @@ namespace tenon::inline v0::rpc {
 class acceptor;
 class server_connection;
 
+/// Something that starts and stops with a server, such as its entries in a directory of names.
+class server_part {
+public:
+    virtual ~server_part() = default;
+    /// Before the server accepts; may add listeners, and throw failure.
+    virtual void on_start(server_core&) = 0;
+    /// Once, when the server begins to stop; also if on_start() threw.
+    virtual void on_stop() noexcept = 0;
+};
+
+/// A service the server offers.
+struct published_service {
+    detail::contract_info contract;
+    publish_options options;
+};
+
 class server_core : public std::enable_shared_from_this<server_core> {
 public:
     explicit server_core(server_options options);
@@ -30,10 +46,15 @@ public:
 
     // Configuring.
     void listen(std::string_view endpoint);
-    std::vector<detail::binding> add(const detail::contract_info& info);
+    std::vector<detail::binding> add(const detail::contract_info& info,
+                                     const publish_options& options);
+    void add(std::unique_ptr<server_part> part) { parts_.push_back(std::move(part)); }
     void on_started(std::function<void(const std::vector<std::string>&)> f) {
         started_ = std::move(f);
     }
+
+    // For parts, in on_start().
+    void add(std::unique_ptr<transport::listener> listener);
 
     void start();
     void stop(std::chrono::milliseconds drain);
@@ -47,7 +68,9 @@ public:
     const decode_options& decoding() const noexcept { return decoding_; }
     detail::runtime_core& runtime() const noexcept { return *runtime_; }
     bool configuring() const noexcept { return state_.load() == state::configuring; }
+    /// 12 hex digits; also where in-process clients find it: "inproc:INSTANCE".
     const std::string& instance() const noexcept { return instance_; }
+    const std::vector<published_service>& services() const noexcept { return services_; }
     /// Bytes of unfinished messages on all connections.
     wire::byte_budget& reassembly() noexcept { return reassembly_; }
 
@@ -72,6 +95,7 @@ private:
     enum class state { configuring, running, draining, stopped };
 
     std::string refusal(const transport::link& link, const std::string& key);
+    void stop_parts() noexcept;
     void wait_until(base::time_point limit, bool (server_core::*done)() const);
     bool is_idle() const {
         return connection_count_ == 0 && acceptors_.empty() && local_calls_.load() == 0;
@@ -85,6 +109,8 @@ private:
     decode_options decoding_;
     transport::access_rule access_;
     std::function<void(const std::vector<std::string>&)> started_;
+    std::vector<published_service> services_;
+    std::vector<std::unique_ptr<server_part>> parts_;
     std::vector<std::string> names_;  // of inproc endpoints
     std::vector<std::unique_ptr<transport::listener>> pending_;
     std::vector<std::string> endpoints_;

@@ -23,7 +23,7 @@ thread_local const running_handler* innermost = nullptr;
 
 bool service_call::serving(const method_table& methods) noexcept {
     for (const running_handler* r = innermost; r; r = r->outer)
-        if (methods.find(r->method->route()) == r->method) return true;
+        if (methods.find(r->method->route(), {}) == r->method) return true;
     return false;
 }
 

@@ -70,7 +70,7 @@ for (const peer of peers()) {
       });
 
       check('unknown routes', async () => {
-        await fails(client.call('example/echo.nothing'), codes.not_found);
+        await fails(client.call('example/echo.nothing'), codes.unsupported);
         await fails(client.call('example/nobody.plus', 1, 2), codes.not_found);
         await fails(client.call('plus', 1, 2), codes.not_found);
         assert.strictEqual(await client.call('example/echo.plus', 1, 2), 3);

@@ -1,0 +1,318 @@
+#include "rpc/direct_client.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <thread>
+
+#include "codec/codec.hpp"
+#include "rpc/server_core.hpp"
+#include "wire/metadata.hpp"
+
+namespace tenon::inline v0::rpc {
+
+namespace {
+
+/// A method of a contract, at a client's endpoint.
+class remote_method final : public detail::target {
+public:
+    remote_method(std::shared_ptr<direct_client> core, const detail::contract_info& contract,
+                  const detail::method_info& info)
+        : core_(std::move(core)),
+          route_(contract.publisher + "/" + contract.service + "." + info.name),
+          codec_(info.wire_codec.value_or(core_->options().codec)),
+          idempotent_(info.flags.idempotent) {
+        core_->put_metadata(metadata_, route_, codec_);
+        for (std::uint32_t i = 0; i < info.signature->param_count; ++i) {
+            names_.push_back(info.param_names[i]);
+            parameters_.push_back(
+                {names_.back().c_str(), info.signature->params[i], false, nullptr});
+        }
+    }
+
+    result<void> call(const detail::call_arguments& args, void* result,
+                      const call_options* options) override {
+        const auto bounds = core_->bounds_of(options);
+        if (core_->is_local()) return call_here(args, result, bounds);
+        base::byte_buffer& payload = scratch();
+        TENON_TRY(encode(args, payload));
+        return core_->call(metadata_.view(), payload, codec_, args.types->result, result, bounds,
+                           idempotent_);
+    }
+
+    void start(const detail::call_arguments& args, detail::call_state& state,
+               const call_options* options) override {
+        auto& call = async_call::of(state);
+        const auto bounds = core_->bounds_of(options);
+        if (core_->is_local()) return start_here(args, call, bounds);
+        base::byte_buffer& payload = scratch();
+        if (auto encoded = encode(args, payload); !encoded) {
+            call.failed = std::move(encoded).error();
+            return call.finish_now();
+        }
+        call.repeatable = idempotent_ && core_->options().retries != 0;
+        core_->start(metadata_.view(), payload, codec_, args.types->result, call, bounds);
+    }
+
+private:
+    static base::byte_buffer& scratch() {
+        thread_local base::byte_buffer buffer;
+        buffer.clear();
+        return buffer;
+    }
+    /// In process: typed if both sides have the same types, else encoded into `room`.
+    result<local_request> request_here(const local_method& m, const detail::call_arguments& args,
+                                       const direct_client::bounds& b, base::byte_buffer& room) {
+        local_request rq;
+        rq.deadline = b.deadline;
+        rq.cancel = b.cancel;
+        rq.wire_codec = codec_;
+        if (m.same_types) {
+            rq.typed = &args;
+            return rq;
+        }
+        if (auto encoded = encode(args, room); !encoded) return std::move(encoded).error();
+        rq.encoded = room.view();
+        return rq;
+    }
+    static local_result result_here(const local_method& m, const detail::call_arguments& args,
+                                    void* object) {
+        return {object, m.same_types ? nullptr : args.types->result, m.same_types};
+    }
+
+    result<void> call_here(const detail::call_arguments& args, void* object,
+                           const direct_client::bounds& b) {
+        auto m = here_.begin(*core_, route_, args.types);
+        if (!m) return std::move(m).error();
+        base::byte_buffer room;
+        auto rq = request_here(**m, args, b, room);
+        if (!rq) return (*m)->server->end_call(), std::move(rq).error();
+        return call_local(*core_, **m, *rq, result_here(**m, args, object));
+    }
+
+    void start_here(const detail::call_arguments& args, async_call& call,
+                    const direct_client::bounds& b) {
+        base::byte_buffer room;
+        if (auto m = here_.begin(*core_, route_, args.types); !m) {
+            call.failed = std::move(m).error();
+        } else if (auto rq = request_here(**m, args, b, room); !rq) {
+            (*m)->server->end_call();
+            call.failed = std::move(rq).error();
+        } else {
+            return start_local(*core_, **m, *rq, result_here(**m, args, call.result), call);
+        }
+        call.finish_now();
+    }
+
+    result<void> encode(const detail::call_arguments& args, base::byte_buffer& to) const {
+        auto done = coding::encode_arguments(codec_, parameters_, {args.items, args.count}, to);
+        if (!done) return std::move(done).error().set_may_have_run(false);
+        return done;
+    }
+
+    const std::shared_ptr<direct_client> core_;
+    const std::string route_;
+    const codec codec_;
+    const bool idempotent_;
+    base::byte_buffer metadata_;
+    local_resolver here_;
+    std::deque<std::string> names_;
+    std::vector<coding::parameter> parameters_;
+};
+
+}  // namespace
+
+direct_client::direct_client(std::string_view endpoint, const client_options& options)
+    : endpoint_(transport::parse_endpoint(endpoint).value()),
+      text_(transport::to_string(endpoint_)),
+      options_(options),
+      runtime_((options.runtime ? *options.runtime : tenon::runtime::process()).shared_core()) {
+    if (is_local()) return;
+    connection_ = new client_connection(runtime_, endpoint_, options_);
+    connection_->connect();
+}
+
+direct_client::~direct_client() {
+    if (connection_) connection_->retire();
+}
+
+result<void> direct_client::wait_ready(std::chrono::milliseconds timeout) {
+    if (!is_local()) return connection_->wait_ready(timeout);
+    const auto limit = std::chrono::steady_clock::now() + timeout;
+    if (auto e = runtime_->unusable()) return *std::move(e);
+    while (!local_server()) {
+        if (auto e = runtime_->unusable()) return *std::move(e);
+        if (std::chrono::steady_clock::now() >= limit)
+            return error(errc::unavailable, "nobody serves " + text_);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return {};
+}
+
+bool direct_client::is_connected() {
+    return is_local() ? local_server() != nullptr : connection_->is_connected();
+}
+
+direct_client::bounds direct_client::bounds_of(const call_options* options) const {
+    bounds b;
+    auto timeout = options_.timeout;
+    if (options) {
+        if (options->timeout.count() >= 0) timeout = options->timeout;
+        b.cancel = options->cancel;
+        b.urgency = options->priority;
+    }
+    if (timeout.count() > 0) b.deadline = base::add_time(runtime_->time().now(), timeout);
+    if (const call_scope* outer = loop::thread_scope()) {
+        b.deadline = std::min(b.deadline, outer->deadline);
+        if (!b.cancel) b.cancel = outer->cancel;
+    }
+    return b;
+}
+
+void direct_client::put_metadata(base::byte_buffer& to, std::string_view route, codec c) const {
+    wire::put_route(to, route);
+    if (c != options_.codec) wire::put_data_type(to, mime_type(c));
+}
+
+namespace {
+
+// What one call adds to its method's metadata. The remaining time rounds up, so that a server never
+// gives up before its caller.
+bytes_view with_bounds(bytes_view fixed, const direct_client::bounds& b, base::time_point now,
+                       base::byte_buffer& room) {
+    if (b.deadline == base::never && b.urgency == priority::normal) return fixed;
+    room.append(fixed);
+    if (b.deadline != base::never) {
+        const auto ms = std::chrono::ceil<std::chrono::milliseconds>(b.deadline - now).count();
+        wire::put_deadline(
+            room, static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 1, 0xffff'ffff)));
+    }
+    if (b.urgency != priority::normal)
+        wire::put_priority(room, static_cast<std::uint8_t>(b.urgency));
+    return room.view();
+}
+
+}  // namespace
+
+result<void> direct_client::call(bytes_view metadata, base::byte_buffer& payload, codec c,
+                                 const shape* result_shape, void* result, const bounds& b,
+                                 bool idempotent) {
+    // The payload is given away only if no repetition can need it.
+    const bool give_away =
+        payload.size() > wire::output_queue::copy_limit && !(idempotent && options_.retries != 0);
+
+    bool repeated = false;
+    for (unsigned attempt = 0;; ++attempt) {
+        base::byte_buffer room;
+        blocking_call call(result);
+        call.result_shape = result_shape;
+        call.wire_codec = c;
+        call.deadline = b.deadline;
+        call.cancellation = b.cancel;
+        outgoing_request request;
+        request.metadata = with_bounds(metadata, b, runtime_->time().now(), room);
+        request.data = payload.view();
+        if (give_away) request.owned = &payload;
+        connection_->call(call, request);
+        auto outcome = std::move(call).outcome();
+        if (outcome || give_away ||
+            !retry_after(outcome.error(), attempt, idempotent, repeated, call.was_open, b.deadline))
+            return outcome;
+    }
+}
+
+// Whether to call again, after having waited for as long as it takes.
+bool direct_client::retry_after(const error& e, unsigned attempt, bool idempotent, bool& repeated,
+                                bool was_open, base::time_point deadline) const {
+    if (e.code() == errc::unavailable && !e.may_have_run() && was_open && !repeated)
+        return repeated = true;
+    if (!idempotent || !runtime_->usable()) return false;
+    const auto wait = repetition_delay(options_, e, attempt);
+    if (!wait) return false;
+    if (deadline != base::never && *wait >= deadline - runtime_->time().now()) return false;
+    loop::event_loop::before_blocking();
+    std::this_thread::sleep_for(*wait);
+    return true;
+}
+
+void direct_client::start(bytes_view metadata, base::byte_buffer& payload, codec c,
+                          const shape* result_shape, async_call& call, const bounds& b) {
+    base::byte_buffer room;
+    call.result_shape = result_shape;
+    call.wire_codec = c;
+    call.deadline = b.deadline;
+    call.cancellation = b.cancel;
+    outgoing_request request;
+    request.metadata = b.deadline == base::never && b.urgency == priority::normal
+                           ? metadata
+                           : with_bounds(metadata, b, runtime_->time().now(), room);
+    request.data = payload.view();
+    if (call.repeatable) {
+        call.metadata.append(request.metadata);
+        call.payload.append(request.data);
+    } else {
+        request.owned = &payload;
+    }
+    connection_->start(call, request);
+}
+
+namespace {
+
+// Without a contract nobody knows whether the method declares a codec, so ours is always named.
+void put_dynamic_metadata(base::byte_buffer& to, std::string_view route, codec c) {
+    wire::put_route(to, route);
+    wire::put_data_type(to, mime_type(c));
+}
+
+}  // namespace
+
+result<bytes> direct_client::call_encoded(std::string_view route, codec c, bytes_view arguments,
+                                          const call_options& options) {
+    const bounds b = bounds_of(&options);
+    if (is_local()) return call_encoded_here(route, c, arguments, b);
+    base::byte_buffer metadata;
+    put_dynamic_metadata(metadata, route, c);
+    base::byte_buffer payload;
+    payload.append(arguments);
+    bytes answer;
+    TENON_TRY(call(metadata.view(), payload, c, nullptr, &answer, b, false));
+    return answer;
+}
+
+result<bytes> direct_client::call_encoded_here(std::string_view route, codec c,
+                                               bytes_view arguments, const bounds& b) {
+    local_resolver once;
+    auto m = once.begin(*this, route, nullptr);
+    if (!m) return std::move(m).error();
+    local_request rq;
+    rq.wire_codec = c;
+    rq.encoded = arguments;
+    rq.deadline = b.deadline;
+    rq.cancel = b.cancel;
+    bytes answer;
+    TENON_TRY(call_local(*this, **m, rq, {&answer, nullptr, false}));
+    return answer;
+}
+
+result<void> direct_client::send(std::string_view route, codec c, bytes_view arguments) {
+    if (is_local()) {
+        auto answer = call_encoded_here(route, c, arguments, {});
+        if (!answer) return std::move(answer).error();
+        return {};
+    }
+    base::byte_buffer metadata;
+    put_dynamic_metadata(metadata, route, c);
+    outgoing_request request;
+    request.metadata = metadata.view();
+    request.data = arguments;
+    return connection_->send(request);
+}
+
+std::vector<detail::binding> direct_client::bind(const detail::contract_info& contract) {
+    std::vector<detail::binding> methods;
+    for (const detail::method_info& m : contract.methods)
+        methods.emplace_back(std::make_shared<remote_method>(
+            std::static_pointer_cast<direct_client>(shared_from_this()), contract, m));
+    return methods;
+}
+
+}  // namespace tenon::inline v0::rpc
