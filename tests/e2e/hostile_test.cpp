@@ -239,7 +239,8 @@ TEST_P(hostile, text_that_is_no_utf8) {
     expect_failed(make_request(1, "example/echo.upper", "{\"\xff\xfe\":1}"), invalid, "");
     expect_failed(make_request(1, "example/\xff\xfe.plus", "[1,2]"), not_found, "");
     expect_failed(make_request(1, "example/echo.\xff", "[1,2]"), unsupported, "");
-    expect_failed(make_request(1, std::string("example/echo.plus\0x", 19), "[1,2]"), unsupported, "");
+    expect_failed(make_request(1, std::string("example/echo.plus\0x", 19), "[1,2]"), unsupported,
+                  "");
 }
 
 TEST_P(hostile, announced_counts_take_no_memory) {
