@@ -22,7 +22,9 @@ class runtime_core;
 /// The pool of threads for handlers that block.
 struct pool_options {
     unsigned resident = 4;  ///< threads kept when there is nothing to do, made when first needed
-    unsigned most = 64;     ///< never more than this; equal to `resident`: a fixed pool
+    /// Never more than this, besides those that wait in Tenon calls of their own (up to 1,024);
+    /// equal to `resident`: a fixed pool.
+    unsigned most = 64;
     /// A thread is added when work has waited longer than this.
     std::chrono::milliseconds target_wait{1};
     std::chrono::milliseconds idle_end{10'000};  ///< surplus threads end after this

@@ -13,6 +13,7 @@
 #include "loop/crew.hpp"
 #include "loop/monitor.hpp"
 #include "loop/thread.hpp"
+#include "loop/worker_pool.hpp"
 
 namespace tenon::inline v0::loop {
 namespace {
@@ -372,6 +373,7 @@ void event_loop::go_on_after_take_over() {
 
 void event_loop::before_blocking() noexcept {
     const thread_state& self = this_thread();
+    if (self.pool) self.pool->note_blocked();
     if (!self.loop || self.word == 0) return;
     event_loop& loop = *self.loop;
     if (loop.crew_ && loop.ticket_.load(std::memory_order_relaxed) == self.word)

@@ -209,8 +209,8 @@ public:
     [[nodiscard]] bool leave(ticket t) noexcept;
 
     /// To be called before a thread blocks on something that a loop may have to do. If the thread
-    /// is running user code of a loop, a standby thread takes that loop over, now. Otherwise, or
-    /// if the loop has no crew or its crew is exhausted, nothing happens.
+    /// is running user code of a loop, a standby thread takes that loop over, now (nothing happens
+    /// if there is none left); a pool may have one thread more than usual.
     static void before_blocking() noexcept;
 
     /// The loop that this thread owns, or whose user code it runs and which it has not lost yet as

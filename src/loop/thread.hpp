@@ -11,12 +11,15 @@
 namespace tenon::inline v0::loop {
 
 class event_loop;
+class worker_pool;
 
 struct thread_state {
     event_loop* loop = nullptr;         // owned, or whose user code runs here
     std::uint64_t word = 0;             // the ticket while in user code, else 0
     const call_scope* scope = nullptr;  // of that user code
     const void* group = nullptr;        // the crew, pool or monitor that made the thread
+    worker_pool* pool = nullptr;        // whose job runs here
+    bool blocked = false;               // that job has told that it blocks
 };
 
 /// The calling thread's. Not to be kept across a coroutine's suspension.

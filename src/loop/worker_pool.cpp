@@ -95,8 +95,9 @@ pool_stats worker_pool::stats() const noexcept {
 
 /// Makes a thread if one is due: at once up to the resident number, then one newcomer at a time.
 bool worker_pool::grow() noexcept {
-    const bool newcomer = live_ >= options_.resident;
-    if (live_ >= options_.max || (newcomer && newcomer_)) return false;
+    const std::size_t counted = live_ - std::min(blocked_, options_.most_blocked);
+    const bool newcomer = counted >= options_.resident;
+    if (counted >= options_.max || (newcomer && newcomer_)) return false;
     while (!ended_.empty()) {
         worker& w = ended_.pop_front();
         w.thread.join();  // it has nothing left to do but return
@@ -117,13 +118,22 @@ bool worker_pool::grow() noexcept {
     return true;
 }
 
+void worker_pool::note_blocked() noexcept {
+    if (std::exchange(this_thread().blocked, true)) return;
+    const std::lock_guard lock(mutex_);
+    ++blocked_;
+    if (!queue_.empty() && idle_.empty() && !stopping_) grow();
+}
+
 void worker_pool::main(worker& w) noexcept {
+    this_thread().pool = this;
     while (job* const j = next(w)) j->run();
 }
 
 /// Waits for a job. Null: the thread is to end.
 job* worker_pool::next(worker& w) noexcept {
     std::unique_lock lock(mutex_);
+    if (std::exchange(this_thread().blocked, false)) --blocked_;
     for (;;) {
         if (queue_.empty()) {
             settle(w);

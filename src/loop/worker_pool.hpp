@@ -43,6 +43,9 @@ struct pool_options {
     /// Threads that are kept (made when first needed) and threads at most.
     std::size_t resident = 2;
     std::size_t max = 128;
+    /// Besides, as many as wait for something that another job may have to do; of those at most
+    /// this many. Otherwise jobs that wait for jobs could fill the pool and wait for ever.
+    std::size_t most_blocked = 1'024;
     /// How long a job may wait before there is another thread.
     std::chrono::microseconds target_wait{1'000};
     /// How long a thread beyond the resident ones waits for a job before it ends.
@@ -88,6 +91,10 @@ public:
     /// Whether jobs wait: then spinning elsewhere would only take CPU from them.
     bool has_runnable() const noexcept { return queued_.load(std::memory_order_relaxed) != 0; }
 
+    /// On one of its threads: the running job is about to wait for what another job may have to
+    /// do, so that until it ends its thread does not count. Called by event_loop::before_blocking().
+    void note_blocked() noexcept;
+
     pool_stats stats() const noexcept;
 
 private:
@@ -107,6 +114,7 @@ private:
     base::list<worker> ended_;  // to be joined
     std::vector<std::unique_ptr<worker>> workers_;
     std::size_t live_ = 0;
+    std::size_t blocked_ = 0;  // of the live ones
     std::size_t idle_count_ = 0;
     bool newcomer_ = false;  // a thread is being made, or waits for the target to pass
     bool stopping_ = false;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/futex.hpp"
+#include "loop/loop.hpp"
 
 namespace tenon::inline v0::loop {
 namespace {
@@ -62,6 +63,32 @@ TEST(WorkerPool, RunsEverythingOnceFromManyThreads) {
     for (const auto& n : runs) EXPECT_EQ(n, 1);
     EXPECT_EQ(pool.stats().started, static_cast<std::uint64_t>(count));
     EXPECT_FALSE(pool.has_runnable());
+}
+
+// Every job waits for one that it submits, so with the two threads alone nothing would ever end.
+TEST(WorkerPool, JobsThatWaitForJobsDoNotFillIt) {
+    pool_options options;
+    options.resident = options.max = 2;
+    worker_pool pool(options);
+    constexpr int count = 40;
+    std::vector<gate> done(count);
+    std::atomic<int> ended{0};
+    gate all_ended;
+    jobs inner, outer;
+    for (int i = 0; i < count; ++i) {
+        inner.push_back(std::make_unique<test_job>([&, i] { done[i].open(); }));
+        outer.push_back(std::make_unique<test_job>([&, i] {
+            ASSERT_TRUE(pool.submit(*inner[i]));
+            event_loop::before_blocking();
+            event_loop::before_blocking();  // counts once
+            done[i].pass();
+            if (++ended == count) all_ended.open();
+        }));
+        ASSERT_TRUE(pool.submit(*outer.back()));
+    }
+    all_ended.pass();
+    EXPECT_LE(pool.stats().threads, count + options.max);
+    EXPECT_TRUE(pool.stop(true));
 }
 
 // Every job needs all the others to run at the same time.

@@ -4,6 +4,7 @@
 #include <deque>
 #include <thread>
 
+#include "base/futex.hpp"
 #include "codec/codec.hpp"
 #include "rpc/server_core.hpp"
 #include "wire/metadata.hpp"
@@ -200,8 +201,8 @@ result<void> direct_client::call(bytes_view metadata, base::byte_buffer& payload
     const bool give_away =
         payload.size() > wire::output_queue::copy_limit && !(idempotent && options_.retries != 0);
 
-    bool repeated = false;
-    for (unsigned attempt = 0;; ++attempt) {
+    repetition again;
+    for (;;) {
         base::byte_buffer room;
         blocking_call call(result);
         call.result_shape = result_shape;
@@ -215,22 +216,48 @@ result<void> direct_client::call(bytes_view metadata, base::byte_buffer& payload
         connection_->call(call, request);
         auto outcome = std::move(call).outcome();
         if (outcome || give_away ||
-            !retry_after(outcome.error(), attempt, idempotent, repeated, call.was_open, b.deadline))
+            !may_repeat(outcome.error(), again, idempotent, call.was_open, b))
             return outcome;
     }
 }
 
-// Whether to call again, after having waited for as long as it takes.
-bool direct_client::retry_after(const error& e, unsigned attempt, bool idempotent, bool& repeated,
-                                bool was_open, base::time_point deadline) const {
-    if (e.code() == errc::unavailable && !e.may_have_run() && was_open && !repeated)
-        return repeated = true;
+namespace {
+
+/// Sleeps until the time is over or the caller gives up.
+class interruptible_sleep final : public cancel_hook {
+public:
+    void run(std::chrono::nanoseconds time, cancellation* cancel) {
+        if (cancel && !cancel->add(*this)) return;
+        loop::event_loop::before_blocking();
+        const auto until = std::chrono::steady_clock::now() + time;
+        for (auto now = until - time; now < until && word_.load() == 0;
+             now = std::chrono::steady_clock::now())
+            base::futex_wait_for(word_, 0, until - now);
+        if (cancel) cancel->remove(*this);
+    }
+    void on_cancel() noexcept override {
+        word_.store(1);
+        base::futex_wake(word_);
+    }
+
+private:
+    base::futex_word word_{0};
+};
+
+}  // namespace
+
+// Whether to call again, after having waited for as long as it takes. A call that was given up
+// meanwhile is made again and finds out.
+bool direct_client::may_repeat(const error& e, repetition& r, bool idempotent, bool was_open,
+                               const bounds& b) const {
+    if (e.code() == errc::unavailable && !e.may_have_run() && was_open && !r.free_one_used)
+        return r.free_one_used = true;
     if (!idempotent || !runtime_->usable()) return false;
-    const auto wait = repetition_delay(options_, e, attempt);
+    const auto wait = repetition_delay(options_, e, r.attempts);
     if (!wait) return false;
-    if (deadline != base::never && *wait >= deadline - runtime_->time().now()) return false;
-    loop::event_loop::before_blocking();
-    std::this_thread::sleep_for(*wait);
+    if (b.deadline != base::never && *wait >= b.deadline - runtime_->time().now()) return false;
+    ++r.attempts;
+    interruptible_sleep().run(*wait, b.cancel);
     return true;
 }
 

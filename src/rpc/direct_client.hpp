@@ -59,8 +59,12 @@ public:
 private:
     result<bytes> call_encoded_here(std::string_view route, codec c, bytes_view arguments,
                                     const bounds& b);
-    bool retry_after(const error& e, unsigned attempt, bool idempotent, bool& repeated,
-                     bool was_open, base::time_point deadline) const;
+    struct repetition {
+        unsigned attempts = 0;       // that count
+        bool free_one_used = false;  // the one for a connection that was found broken
+    };
+    bool may_repeat(const error& e, repetition& r, bool idempotent, bool was_open,
+                    const bounds& b) const;
 
     const transport::endpoint endpoint_;
     const std::string text_;

@@ -310,6 +310,24 @@ TEST(restart, retries_of_idempotent_methods) {
     EXPECT_FALSE(tenon::connect<lab>(at, o).again.try_call(1'000'000));
 }
 
+TEST(restart, giving_up_ends_the_wait_before_a_retry) {
+    tenon::runtime runtime(test_runtime());
+    tenon::client_options o;
+    o.runtime = &runtime;
+    o.retries = -1;
+    o.backoff_first = o.backoff_last = 1'000'000ms;
+    auto c = tenon::connect<lab>(fresh_endpoint("path"), o);
+    tenon::cancellation enough;
+    std::thread caller([&] {
+        const auto r = c.again.with({.cancel = &enough}).try_call(5);
+        ASSERT_FALSE(r);
+        EXPECT_EQ(r.error().code(), errc::cancelled);
+    });
+    std::this_thread::sleep_for(20ms);
+    enough.cancel();
+    caller.join();
+}
+
 TEST(restart, retries_until_a_server_appears) {
     tenon::runtime runtime(test_runtime());
     const std::string at = fresh_endpoint("path");

@@ -171,8 +171,8 @@ private:
     blocking_call waiter_{nullptr};
 };
 
-/// An asynchronous call in process. Counted: the caller, each kept call and a queued delivery have a
-/// share.
+/// An asynchronous call in process. Counted: the caller, each kept call, a queued delivery and the
+/// wait for the deadline have a share.
 class flight final : public reply_path, public call_carrier, public loop::work {
 public:
     flight(std::shared_ptr<detail::runtime_core> runtime, std::shared_ptr<server_core> server,
@@ -200,6 +200,7 @@ public:
             return unref();
         }
         starting_ = true;
+        const base::time_point deadline = served.deadline;
         served.dispatch(false);
         if (!kept_) link_.set(nullptr);
         bool answered;
@@ -215,6 +216,10 @@ public:
             call.finish_now();
         } else if (answered) {
             post();
+        } else if (deadline != base::never) {
+            deadline_ = deadline;
+            refs_.fetch_add(1, std::memory_order_relaxed);
+            runtime_->post(loop_, watch_deadline_);
         }
         unref();
     }
@@ -269,6 +274,7 @@ public:
             const std::lock_guard lock(mutex_);
             call = std::exchange(call_, nullptr);
         }
+        forget_deadline();
         const loop::turn t = call ? call->deliver(loop) : loop::turn::done;
         unref();
         return t;
@@ -276,6 +282,49 @@ public:
 
 private:
     ~flight() { server_->end_call(); }
+
+    loop::turn arm_deadline(loop::event_loop& loop) {
+        bool wanted;
+        {
+            const std::lock_guard lock(mutex_);
+            wanted = call_ != nullptr;
+        }
+        if (wanted) loop.arm(timer_, deadline_);
+        else unref();
+        return loop::turn::done;
+    }
+    // On the loop.
+    void forget_deadline() noexcept {
+        if (!timer_.armed()) return;
+        loop_.disarm(timer_);
+        unref();
+    }
+    // The caller gets its outcome now, and the handler is asked to end.
+    loop::turn on_deadline(loop::event_loop& loop) {
+        async_call* call;
+        {
+            const std::lock_guard lock(mutex_);
+            call = std::exchange(call_, nullptr);
+        }
+        loop::turn t = loop::turn::done;
+        if (call) {
+            call->failed = outgoing_call::expired();
+            loop::ticket ticket = loop.enter();
+            link_.on_cancel();
+            if (loop.leave(ticket)) {
+                t = call->deliver(loop);
+            } else {  // then the outcome goes the way of an answer
+                t = loop::turn::lost;
+                {
+                    const std::lock_guard lock(mutex_);
+                    call_ = call;
+                }
+                post();
+            }
+        }
+        unref();
+        return t;
+    }
 
     // Mutex held. True: to be posted; else start() does what is left to do.
     bool finish() noexcept {
@@ -299,6 +348,9 @@ private:
     std::atomic<std::uint32_t> refs_{1};
     cancel_link link_;
     stop_link stop_{link_};
+    base::time_point deadline_ = base::never;  // set before watch_deadline_ is posted
+    loop::member_work<&flight::arm_deadline> watch_deadline_{*this};
+    loop::member_timer<&flight::on_deadline> timer_{*this};
     base::mutex mutex_;  // guards all below
     async_call* call_;
     bool starting_ = false;
