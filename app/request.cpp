@@ -244,7 +244,7 @@ std::string advice(const tenon::error& e, const std::string& endpoint,
                 ::getuid());
         case tenon::errc::overloaded: return "the call did not run; try again in a moment";
         case tenon::errc::unsupported:
-            return "the server does not offer this; another --codec may do";
+            return "the server does not offer this: check the spelling, or try another --codec";
         case tenon::errc::internal: return "a defect of the service; its log may say more";
         case tenon::errc::data_loss:
             return "client and server may be of different versions; another --codec may do";

@@ -28,6 +28,8 @@ set_target_properties(tenon_objects PROPERTIES
     CXX_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON)
 target_link_libraries(tenon_objects PRIVATE tenon_settings fmt::fmt Threads::Threads)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/rpc/control.cpp PROPERTIES
+    COMPILE_DEFINITIONS TENON_VERSION="${PROJECT_VERSION}")
 
 if(NOT TENON_FUZZ)
     add_library(tenon SHARED $<TARGET_OBJECTS:tenon_objects>)

@@ -14,23 +14,13 @@
 
 #include "tenon/contract.hpp"
 #include "tenon/options.hpp"
+#include "tenon/stats.hpp"
 
 namespace tenon::inline v0 {
 
 namespace rpc {
 class server_core;
 }  // namespace rpc
-
-/// Counters of one method since the server started.
-struct method_stats {
-    std::string route;
-    std::uint64_t calls = 0;
-    std::uint64_t errors = 0;
-    /// Runs that held an event loop for too long, as seen by the monitor.
-    std::uint64_t slow = 0;
-    /// Runs on the pool: declared blocking, or found slow repeatedly.
-    bool on_pool = false;
-};
 
 /// Configure, start, stop. Configuring is for one thread and ends with start(); the rest is
 /// thread-safe. Handlers may run at the same time on loops, pool and in-process callers.
@@ -94,7 +84,12 @@ public:
     /// signal dispositions, and it restores them. Needs a runtime with threads of its own.
     void run();
 
+    /// Of the methods in the order of their publishing, without those of tenon/control.
     std::vector<method_stats> stats() const;
+    /// The whole server; what it and its methods have counted since start().
+    server_stats status() const;
+    /// The connections it has now.
+    std::vector<connection_stats> connections() const;
 
 private:
     struct kept {

@@ -28,6 +28,10 @@ public:
     /// still be running on other threads; it is destroyed after its last line.
     void set_sink(log_level level, log_sink sink);
 
+    /// Lines below it are dropped.
+    log_level level() const noexcept { return level_.load(std::memory_order_relaxed); }
+    void set_level(log_level level) noexcept { level_.store(level, std::memory_order_relaxed); }
+
     bool enabled(log_level level) const noexcept {
         return level >= level_.load(std::memory_order_relaxed);
     }

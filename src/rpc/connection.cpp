@@ -14,6 +14,8 @@ connection::input connection::read_some() noexcept {
     switch (r.state) {
         case transport::io_state::ok:
             reader_.commit(r.n);
+            bytes_in_.store(bytes_in_.load(std::memory_order_relaxed) + r.n,
+                            std::memory_order_relaxed);
             short_read_ = r.n < space.size();
             return input::more;
         case transport::io_state::would_block: return input::drained;
@@ -65,6 +67,7 @@ void connection::flush(bool has_room) noexcept {
             lock.lock();
             if (r.state == transport::io_state::ok) {
                 out.consume(r.n);
+                bytes_out_ += r.n;
                 moved |= blocked_ || starved_;
                 blocked_ = false;
                 continue;

@@ -7,6 +7,7 @@
 // mutex(). Output is appended under the mutex and written by the first thread that finds no other
 // writing, without the mutex; what others add meanwhile goes out with the same writer.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -90,6 +91,10 @@ protected:
     bool broken_ = false;      // writing failed
     bool processing_ = false;  // the loop is in this connection's on_ready() and will flush
     base::time_point blocked_since_{};
+    std::uint64_t bytes_out_ = 0;
+
+    // Written by the reader, so without a read-modify-write; relaxed, because it orders nothing.
+    std::atomic<std::uint64_t> bytes_in_{0};
 
     // The reader's.
     wire::frame_reader reader_;

@@ -152,6 +152,7 @@ public:
         link_.set(nullptr);
         waiter_.set(blocking_call::done);
     }
+    scopes from() const noexcept override { return scope::process; }
 
 private:
     void wait(base::time_point deadline) {
@@ -253,6 +254,7 @@ public:
         stop_.end();
         unref();
     }
+    scopes from() const noexcept override { return scope::process; }
 
     // The caller's side.
     void cancel(outgoing_call&) noexcept override { link_.on_cancel(); }

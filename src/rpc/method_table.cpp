@@ -58,9 +58,9 @@ method_entry::method_entry(const detail::contract_info& contract, const detail::
 }
 
 void method_entry::note_slow() noexcept {
-    slow.fetch_add(1, std::memory_order_relaxed);
+    counters.slow.fetch_add(1, std::memory_order_relaxed);
     const std::int64_t now = steady_ns();
-    const std::uint64_t so_far = calls.load(std::memory_order_relaxed);
+    const std::uint64_t so_far = counters.calls.load(std::memory_order_relaxed);
     {
         const std::lock_guard lock(slow_mutex_);
         if (slow_in_window_ == 0 || now - window_began_ns_ > slow_window_ns) {
@@ -78,9 +78,32 @@ void method_entry::note_slow() noexcept {
         route_);
 }
 
+method_stats method_entry::stats() const {
+    method_stats s;
+    s.route = route_;
+    s.calls = counters.calls.load(std::memory_order_relaxed);
+    s.slow = counters.slow.load(std::memory_order_relaxed);
+    s.on_pool = on_pool();
+    s.in_flight = counters.in_flight.load(std::memory_order_relaxed);
+    for (std::size_t i = 0; i < method_counters::codes; ++i) {
+        const std::uint64_t n = counters.errors[i].load(std::memory_order_relaxed);
+        if (n == 0) continue;
+        s.errors += n;
+        s.errors_by_code[std::string(to_string(static_cast<errc>(i)))] = n;
+    }
+    s.latency = counters.latency.summary();
+    s.queue_wait = counters.queue_wait.summary();
+    return s;
+}
+
 void note_slow_run(const void* what) {
     // The entry is only read and changed through atomics.
     if (what) const_cast<method_entry*>(static_cast<const method_entry*>(what))->note_slow();
+}
+
+std::string_view service_of(std::string_view route) noexcept {
+    const std::size_t slash = std::min(route.find('/'), route.size());
+    return route.substr(0, route.find('.', slash));
 }
 
 result<method_entry*> method_table::add(const detail::contract_info& contract,
@@ -100,9 +123,7 @@ method_entry* method_table::find(std::string_view route, scopes from) const noex
 }
 
 error method_table::missing(std::string_view route, scopes from) const {
-    // Names of services have no dot, those of publishers and of control operations may.
-    const std::size_t slash = std::min(route.find('/'), route.size());
-    const std::string_view service = route.substr(0, route.find('.', slash));
+    const std::string_view service = service_of(route);
     std::string known;
     for (const auto& e : entries_) {
         const std::string_view r = e->route();

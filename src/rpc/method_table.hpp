@@ -13,6 +13,7 @@
 #include "base/log.hpp"
 #include "base/mutex.hpp"
 #include "codec/codec.hpp"
+#include "rpc/statistics.hpp"
 #include "tenon/contract.hpp"
 
 namespace tenon::inline v0::rpc {
@@ -59,10 +60,8 @@ public:
     /// The monitor saw a run that held its loop for too long.
     void note_slow() noexcept;
 
-    // Counters; relaxed, they order nothing.
-    std::atomic<std::uint64_t> calls{0};
-    std::atomic<std::uint64_t> errors{0};
-    std::atomic<std::uint64_t> slow{0};
+    method_counters counters;
+    method_stats stats() const;
 
 private:
     const detail::method_info info_;
@@ -83,6 +82,10 @@ private:
 
 /// For the monitor: `what` is the method_entry given to event_loop::enter(), or null.
 void note_slow_run(const void* what);
+
+/// "publisher/service" of a route: names of services have no dot, those of publishers and of control
+/// operations may.
+std::string_view service_of(std::string_view route) noexcept;
 
 /// Routes to methods. Filled before the server starts, read-only afterwards.
 class method_table {

@@ -1,5 +1,6 @@
 #include "tenon/server.hpp"
 
+#include "rpc/control.hpp"
 #include "rpc/server_core.hpp"
 
 namespace tenon::inline v0 {
@@ -31,6 +32,8 @@ std::vector<std::string> server::endpoints() const { return core_->endpoints(); 
 void server::stop() { core_->stop(core_->options().drain); }
 void server::stop(std::chrono::milliseconds drain) { core_->stop(drain); }
 void server::run() { core_->run(); }
-std::vector<method_stats> server::stats() const { return core_->stats(); }
+std::vector<method_stats> server::stats() const { return status().methods; }
+server_stats server::status() const { return rpc::status_of(*core_, "*", {scopes(), true}); }
+std::vector<connection_stats> server::connections() const { return core_->connections(); }
 
 }  // namespace tenon::inline v0

@@ -68,10 +68,12 @@ std::size_t frame_limit_of(const limits& l) {
 
 }  // namespace
 
-server_connection::server_connection(std::shared_ptr<server_core> server, loop::event_loop& loop,
-                                     std::unique_ptr<transport::link> link, std::string refusal)
+server_connection::server_connection(std::shared_ptr<server_core> server, std::uint64_t id,
+                                     loop::event_loop& loop, std::unique_ptr<transport::link> link,
+                                     std::string refusal)
     : connection(loop),
       server_(std::move(server)),
+      id_(id),
       peer_address_(address_of(link->peer())),
       peer_key_(key_of(link->peer())),
       peer_(info_of(link->peer(), peer_address_)),
@@ -100,6 +102,26 @@ server_connection::~server_connection() {
 void server_connection::release() noexcept {
     // acq_rel: the last owner sees what the others did.
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+connection_stats server_connection::stats() {
+    connection_stats s;
+    s.id = id_;
+    s.transport = peer_.transport;
+    s.address = peer_.address;
+    if (peer_.has_credentials) {
+        s.pid = peer_.pid;
+        s.uid = peer_.uid;
+    }
+    s.scope = from_ == scope::os ? "os" : "lan";
+    s.since = since_;
+    s.calls = calls_.load(std::memory_order_relaxed);
+    s.bytes_in = bytes_in_.load(std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
+    s.in_flight = session_->peer_streams();
+    s.bytes_out = bytes_out_;
+    s.unsent = session_->out().pending();
+    return s;
 }
 
 loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flags) {
@@ -313,6 +335,7 @@ loop::turn server_connection::on_request(wire::event& ev) {
     if (meta.deadline_ms != 0)
         call.deadline = base::add_time(loop_.now(), std::chrono::milliseconds(meta.deadline_ms));
     call.scope = {&loop_, call.deadline, &call.cancel, nullptr};
+    calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 
     set_in_place(&call);
     loop::event_loop& loop = loop_;  // if it gets lost, the connection may be gone before leave()
@@ -328,7 +351,10 @@ loop::turn server_connection::on_request(wire::event& ev) {
         const std::lock_guard lock(mutex_);
         if (is_in_place(call)) set_in_place(nullptr);
     }
-    if (call.holds_path) release();
+    if (call.holds_path) {
+        method->counters.in_flight.fetch_sub(1, std::memory_order_relaxed);
+        release();
+    }
     return loop::turn::lost;
 }
 
@@ -338,6 +364,7 @@ void server_connection::on_taken_over(loop::event_loop&) {
     if (!call) return;
     call->parked = reader_.detach();
     call->holds_path = true;
+    call->method().counters.in_flight.fetch_add(1, std::memory_order_relaxed);
     refs_.fetch_add(1, std::memory_order_relaxed);
     set_in_place(nullptr);
 }
@@ -377,6 +404,7 @@ void server_connection::answer(service_call& call, void* result) {
         if (!done) {
             error e(errc::internal,
                     "the result cannot be sent: " + std::string(done.error().message()));
+            call.method().counters.count_error(e.code());
             return fail(call, e);
         }
     }

@@ -23,7 +23,7 @@ class server_connection final : public connection,
                                 public base::list_hook<server_core> {
 public:
     /// `refusal`, if not empty, is told to the peer instead of serving it.
-    server_connection(std::shared_ptr<server_core> server, loop::event_loop& loop,
+    server_connection(std::shared_ptr<server_core> server, std::uint64_t id, loop::event_loop& loop,
                       std::unique_ptr<transport::link> link, std::string refusal);
     ~server_connection();
 
@@ -36,12 +36,15 @@ public:
     /// What connections are counted by: the user, or the remote address.
     static std::string key_of(const transport::peer_identity& p);
     void release() noexcept;
+    /// Any thread.
+    connection_stats stats();
 
     // reply_path
     void answer(service_call& call, void* result) override;
     void fail(service_call& call, const error& e) override;
     void keep(service_call& from, service_call& kept) override;
     void release(service_call& kept) noexcept override;
+    scopes from() const noexcept override { return from_; }
 
 private:
     /// What a request's whole metadata says, where that is the same for every call of a method.
@@ -102,11 +105,14 @@ private:
     }
 
     const std::shared_ptr<server_core> server_;
+    const std::uint64_t id_;
+    const std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
     const std::string peer_address_;
     const std::string peer_key_;
     const peer_info peer_;  // refers to peer_address_
     const scopes from_;
     std::atomic<std::uint32_t> refs_{1};
+    std::atomic<std::uint64_t> calls_{0};  // written by the loop, so without a read-modify-write
 
     // The loop's.
     std::vector<cached_request> cached_;

@@ -10,9 +10,11 @@
 #include <thread>
 
 #include "base/unique_fd.hpp"
+#include "rpc/control.hpp"
 #include "rpc/hello.hpp"
 #include "rpc/server_connection.hpp"
 #include "rpc/service_call.hpp"
+#include "tenon/control.hpp"
 
 namespace tenon::inline v0::rpc {
 
@@ -142,15 +144,27 @@ private:
 std::vector<detail::binding> server_core::add(const detail::contract_info& info,
                                               const publish_options& options) {
     if (!configuring()) throw failure(error(errc::conflict, "publish() comes before start()"));
+    const detail::contract_info& control = detail::contract_of<tenon::control>();
+    if (info.publisher == control.publisher && info.service == control.service)
+        throw failure(error(errc::conflict, "every server offers tenon/control by itself"));
     for (const published_service& s : services_)
         if (s.contract.publisher == info.publisher && s.contract.service == info.service)
             throw failure(error(errc::conflict,
                                 info.publisher + "/" + info.service + " is published already"));
     services_.push_back({info, options});
     services_.back().contract.control = options.control;
+    return add_methods(info, options.seen);
+}
+
+std::vector<detail::binding> server_core::add_control(const detail::contract_info& info) {
+    return add_methods(info, scope::all);
+}
+
+std::vector<detail::binding> server_core::add_methods(const detail::contract_info& info,
+                                                      scopes seen) {
     std::vector<detail::binding> slots;
     for (const detail::method_info& m : info.methods) {
-        method_entry& entry = *methods_->add(info, m, options.seen, runtime_->log()).value();
+        method_entry& entry = *methods_->add(info, m, seen, runtime_->log()).value();
         slots.emplace_back(std::make_shared<method_slot>(shared_from_this(), entry));
     }
     return slots;
@@ -158,9 +172,12 @@ std::vector<detail::binding> server_core::add(const detail::contract_info& info,
 
 void server_core::start() {
     if (auto e = runtime_->unusable()) throw failure(*std::move(e));
+    if (configuring()) publish_control(*this);
     state expected = state::configuring;
     if (!state_.compare_exchange_strong(expected, state::running))
         throw failure(error(errc::conflict, "the server has been started before"));
+    started_at_ = std::chrono::system_clock::now();
+    running_since_ = runtime_->time().now();
     runtime_->join(shared_from_this());
     try {
         runtime_->announce(instance_, shared_from_this()).value();
@@ -181,16 +198,27 @@ void server_core::start() {
         a->open();
     }
     pending_.clear();
-    if (started_) started_(endpoints_);
+    if (on_started_) on_started_(endpoints_);
 }
 
 std::vector<std::string> server_core::endpoints() const { return endpoints_; }
 
-std::vector<method_stats> server_core::stats() const {
-    std::vector<method_stats> all;
-    for (const auto& m : methods_->all())
-        all.push_back(
-            {m->route(), m->calls.load(), m->errors.load(), m->slow.load(), m->on_pool()});
+std::chrono::nanoseconds server_core::uptime() const noexcept {
+    const bool has_started = running_since_ != base::time_point();
+    return has_started ? runtime_->time().now() - running_since_ : std::chrono::nanoseconds(0);
+}
+
+void server_core::count_connections(std::uint64_t& now, std::uint64_t& accepted) const {
+    const std::lock_guard lock(mutex_);
+    now = connection_count_;
+    accepted = accepted_;
+}
+
+std::vector<connection_stats> server_core::connections() {
+    std::vector<connection_stats> all;
+    const std::lock_guard lock(mutex_);
+    all.reserve(connection_count_);
+    for (server_connection& c : connections_) all.push_back(c.stats());
     return all;
 }
 
@@ -208,6 +236,7 @@ std::string server_core::refusal(const transport::link& link, const std::string&
 void server_core::accept(std::unique_ptr<transport::link> link) {
     std::string why;
     const std::string key = server_connection::key_of(link->peer());
+    std::uint64_t id;
     {
         const std::lock_guard lock(mutex_);
         if (state_ != state::running) return;
@@ -217,8 +246,9 @@ void server_core::accept(std::unique_ptr<transport::link> link) {
             return;
         ++connection_count_;
         ++per_peer_[key];
+        id = ++accepted_;
     }
-    auto* c = new server_connection(shared_from_this(), runtime_->next_loop(), std::move(link),
+    auto* c = new server_connection(shared_from_this(), id, runtime_->next_loop(), std::move(link),
                                     std::move(why));
     // Under the mutex, because stop() may end the connection as soon as it is in the list.
     const std::lock_guard lock(mutex_);

@@ -48,9 +48,11 @@ public:
     void listen(std::string_view endpoint);
     std::vector<detail::binding> add(const detail::contract_info& info,
                                      const publish_options& options);
+    /// For tenon/control, which is not among services().
+    std::vector<detail::binding> add_control(const detail::contract_info& info);
     void add(std::unique_ptr<server_part> part) { parts_.push_back(std::move(part)); }
     void on_started(std::function<void(const std::vector<std::string>&)> f) {
-        started_ = std::move(f);
+        on_started_ = std::move(f);
     }
 
     // For parts, in on_start().
@@ -60,7 +62,10 @@ public:
     void stop(std::chrono::milliseconds drain);
     void run();
     std::vector<std::string> endpoints() const;
-    std::vector<method_stats> stats() const;
+    std::chrono::system_clock::time_point started() const noexcept { return started_at_; }
+    std::chrono::nanoseconds uptime() const noexcept;
+    void count_connections(std::uint64_t& now, std::uint64_t& accepted) const;
+    std::vector<connection_stats> connections();
 
     // For connections and in-process callers.
     const method_table& methods() const noexcept { return *methods_; }
@@ -94,6 +99,7 @@ public:
 private:
     enum class state { configuring, running, draining, stopped };
 
+    std::vector<detail::binding> add_methods(const detail::contract_info& info, scopes seen);
     std::string refusal(const transport::link& link, const std::string& key);
     void stop_parts() noexcept;
     void wait_until(base::time_point limit, bool (server_core::*done)() const);
@@ -108,7 +114,9 @@ private:
     wire::byte_budget reassembly_;
     decode_options decoding_;
     transport::access_rule access_;
-    std::function<void(const std::vector<std::string>&)> started_;
+    std::function<void(const std::vector<std::string>&)> on_started_;
+    std::chrono::system_clock::time_point started_at_{};
+    base::time_point running_since_{};
     std::vector<published_service> services_;
     std::vector<std::unique_ptr<server_part>> parts_;
     std::vector<std::string> names_;  // of inproc endpoints
@@ -124,6 +132,7 @@ private:
     std::condition_variable changed_;
     base::list<server_connection, server_core> connections_;
     std::size_t connection_count_ = 0;  // objects, open or not
+    std::uint64_t accepted_ = 0;        // and so ids of connections
     std::map<std::string, unsigned> per_peer_;
     std::vector<acceptor*> acceptors_;
     int run_fd_ = -1;  // ends run() when written

@@ -28,6 +28,9 @@ bool service_call::serving(const method_table& methods) noexcept {
 }
 
 void service_call::dispatch(bool may_block) {
+    weight_ = method_->counters.begin_call();
+    if (weight_ != 0) [[unlikely]]
+        begun_ = runtime_.time().now();
     if (!method_->handler())
         return fail(error(errc::unsupported, method_->route() + " is declared but not implemented")
                         .set_may_have_run(false));
@@ -45,7 +48,6 @@ void service_call::dispatch(bool may_block) {
 }
 
 void service_call::serve() noexcept {
-    method_->calls.fetch_add(1, std::memory_order_relaxed);
     const loop::scope_guard scoped(&scope);
     const running_handler here{method_, innermost};
     innermost = &here;
@@ -68,6 +70,7 @@ void service_call::run() noexcept {
         error e(errc::cancelled, "given up while the call waited for a thread");
         fail(std::move(e.set_may_have_run(false)));
     } else {
+        method_->counters.queue_wait.add(runtime_.time().now() - begun_, 1);
         serve();
     }
     release();
@@ -97,6 +100,9 @@ service_call& service_call::keep() {
     kept->stream = stream;
     kept->wants_answer = wants_answer;
     kept->caller_waits = caller_waits;
+    kept->begun_ = weight_ != 0 ? begun_ : runtime_.time().now();
+    kept->weight_ = 1;
+    method_->counters.in_flight.fetch_add(1, std::memory_order_relaxed);
     if (storage.empty()) {
         kept->storage.append(data);
         kept->data = kept->storage.view();
@@ -114,6 +120,7 @@ void service_call::release() noexcept {
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     if (in_gate_)
         if (service_call* next = method_->gate()->next()) next->submit_to_pool();
+    if (!answered_) method_->counters.in_flight.fetch_sub(1, std::memory_order_relaxed);
     path_->release(*this);
     delete this;
 }
@@ -157,20 +164,32 @@ bool service_call::decode_local(void* const* objects) {
     return true;
 }
 
+// Before the answer goes out, so that who has it finds the call counted.
+void service_call::settle() noexcept {
+    method_counters& counters = method_->counters;
+    counters.latency.add(runtime_.time().now() - begun_, weight_);
+    if (is_kept()) counters.in_flight.fetch_sub(1, std::memory_order_relaxed);
+}
+
 void service_call::answer(void* result) noexcept {
     if (answered_) return;
     answered_ = true;
+    if (weight_ != 0) [[unlikely]]
+        settle();
     try {
         path_->answer(*this, result);
     } catch (...) {
-        path_->fail(*this, detail::current_error());
+        const error e = detail::current_error();
+        method_->counters.count_error(e.code());
+        path_->fail(*this, e);
     }
 }
 
 void service_call::fail(error e) noexcept {
     if (answered_) return;
     answered_ = true;
-    method_->errors.fetch_add(1, std::memory_order_relaxed);
+    if (weight_ != 0) settle();
+    method_->counters.count_error(e.code());
     if (e.origin().empty()) e.set_origin(method_->route());
     path_->fail(*this, e);
 }

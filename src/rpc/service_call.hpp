@@ -37,6 +37,8 @@ public:
     virtual void keep(service_call& from, service_call& kept) = 0;
     /// … given back here, when the kept call is about to be destroyed.
     virtual void release(service_call& kept) noexcept = 0;
+    /// The scope the caller is in.
+    virtual scopes from() const noexcept = 0;
 
 protected:
     ~reply_path() = default;
@@ -56,6 +58,7 @@ public:
 
     method_entry& method() const noexcept { return *method_; }
     const peer_info& peer_of() const noexcept { return *peer_; }
+    scopes from() const noexcept { return path_->from(); }
 
     /// Serves the call where it belongs: here, on the pool, or when its serial method is free.
     /// `may_block`: the calling thread may run blocking handlers.
@@ -112,12 +115,15 @@ private:
     bool own_arguments() noexcept;  // those of a caller that does not wait are encoded
     void serve() noexcept;
     void submit_to_pool();
+    void settle() noexcept;
 
     detail::runtime_core& runtime_;
     method_entry* method_;
     reply_path* path_;
     const peer_info* peer_;
     std::atomic<std::uint32_t> refs_{0};  // 0: on the stack
+    unsigned weight_ = 0;     // in the method's latency; 0: not measured; kept: always 1
+    base::time_point begun_;  // if measured
     bool answered_ = false;
     bool in_gate_ = false;  // leaves the method's gate when it ends
 };

@@ -297,7 +297,7 @@ TEST_F(cli, what_a_server_says_does_not_steer_the_terminal) {
 }
 
 TEST_F(cli, errors_say_what_to_do) {
-    EXPECT_ERROR(call({"example/echo.nothing"}), 14, "check the spelling");
+    EXPECT_ERROR(call({"example/echo.nothing"}), 18, "check the spelling");
     EXPECT_ERROR(call({"example/other.plus", "1"}), 14, "check the spelling");
     EXPECT_ERROR(call({"example/echo.plus", "1"}), 15, "missing argument \"b\"");
     EXPECT_ERROR(call({"example/echo.plus", "1", "2", "3"}), 15, "too many arguments");

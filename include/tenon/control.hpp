@@ -1,0 +1,78 @@
+#pragma once
+// control: what every server offers besides its own services, at each of its endpoints.
+//
+//     auto c = tenon::connect<tenon::control>("unix:/run/demo/math.sock");
+//     for (const auto& m : c.stats("demo/*").methods) …
+//
+// It tells of services that the caller's scope may see, and were not published with
+// publish_options::control off: of those it only says that they exist. Patterns are of
+// "publisher/service"; `*` stands for any characters, `?` for one. tenon/control itself is told of
+// where the pattern names the publisher "tenon".
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tenon/contract.hpp"
+#include "tenon/limits.hpp"
+#include "tenon/stats.hpp"
+#include "tenon/struct.hpp"
+
+namespace tenon::inline v0 {
+
+TENON_STRUCT(limits, depth, connections, connections_per_peer, setup_time, stall_time,
+             calls_per_connection, unsent, unsent_time, message, setup, reassembly_per_connection,
+             reassembly, accept_pause)
+
+/// Who serves.
+struct server_info {
+    /// 12 hex digits, different for every server object that ever ran.
+    std::string instance;
+    std::int64_t pid = 0;
+    std::uint32_t uid = 0;
+    std::string host;
+    /// Of the library, and of what it speaks.
+    std::string version;
+    std::uint32_t wire = 0;
+    std::chrono::system_clock::time_point started;
+    std::chrono::nanoseconds uptime{0};
+    std::vector<std::string> endpoints;
+    tenon::limits limits;
+};
+TENON_STRUCT(server_info, instance, pid, uid, host, version, wire, started, uptime, endpoints,
+             limits)
+
+/// One service of a server.
+struct service_summary {
+    std::string publisher;
+    std::string service;
+    std::string version;
+    std::string instance;
+    /// "process", "os", "lan", "wan"
+    std::vector<std::string> seen;
+    /// False: published without control, and so nothing but the above is told.
+    bool control = true;
+    std::string doc;
+};
+TENON_STRUCT(service_summary, publisher, service, version, instance, seen, control, doc)
+
+struct control {
+    method<value(value)> ping;
+    method<server_info()> info;
+    method<std::vector<service_summary>(std::string)> list;
+    method<server_stats(std::string)> stats;
+    /// `denied` unless the caller is in the server's process, or has a Unix socket and is root or
+    /// the server's user.
+    method<std::vector<connection_stats>()> connections;
+    /// The least level that is logged, after setting it if one is given, which is `denied` as
+    /// above. It is that of the server's runtime.
+    method<std::string(std::optional<std::string>)> log_level;
+
+    TENON_API static void describe(description<control>& d);
+};
+TENON_INTERFACE(control, "tenon", "control", "1.0.0", (ping, v), info, (list, pattern),
+                (stats, pattern), connections, (log_level, level))
+
+}  // namespace tenon::inline v0

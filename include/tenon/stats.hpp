@@ -1,0 +1,93 @@
+#pragma once
+// What a server counts: per method, per connection, and altogether. Plain data, also what
+// tenon/control sends. Durations travel as seconds.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tenon/struct.hpp"
+
+namespace tenon::inline v0 {
+
+/// How long something took. A quantile is at most 1/16 of its value, or 2 ns, away from that of the
+/// measured calls.
+struct quantiles {
+    /// Calls that this stands for. After the first 64 only one in 16 of a method's quick calls is
+    /// measured, and counts for 16.
+    std::uint64_t count = 0;
+    std::chrono::nanoseconds mean{0};
+    std::chrono::nanoseconds p50{0};
+    std::chrono::nanoseconds p90{0};
+    std::chrono::nanoseconds p99{0};
+};
+TENON_STRUCT(quantiles, count, mean, p50, p90, p99)
+
+/// Counters of one method since the server started.
+struct method_stats {
+    std::string route;
+    std::uint64_t calls = 0;
+    std::uint64_t errors = 0;
+    /// Runs that held an event loop for too long, as seen by the monitor.
+    std::uint64_t slow = 0;
+    /// Runs on the pool: declared blocking, or found slow repeatedly.
+    bool on_pool = false;
+
+    /// Calls not answered yet: coroutines, those on the pool or waiting for it, those whose loop
+    /// was taken away. Others are never seen unanswered.
+    std::uint64_t in_flight = 0;
+    /// `errors` by the name of the code.
+    std::map<std::string, std::uint64_t> errors_by_code{};
+    /// From when the server took the call up until its handler answered.
+    quantiles latency{};
+    /// How much of it was waiting for a thread of the pool, or for a serial method. Of calls that
+    /// go to the pool only.
+    quantiles queue_wait{};
+};
+TENON_STRUCT(method_stats, route, calls, errors, slow, on_pool, (in_flight, defaulted),
+             (errors_by_code, defaulted), (latency, defaulted), (queue_wait, defaulted))
+
+/// A whole server.
+struct server_stats {
+    std::string instance;
+    std::chrono::nanoseconds uptime{0};
+    /// Connections now, and since the server started.
+    std::uint64_t connections = 0;
+    std::uint64_t accepted = 0;
+    /// Sums over `methods`.
+    std::uint64_t calls = 0;
+    std::uint64_t errors = 0;
+    std::uint64_t in_flight = 0;
+    std::vector<method_stats> methods;
+};
+TENON_STRUCT(server_stats, instance, uptime, connections, accepted, calls, errors, in_flight,
+             methods)
+
+/// One connection of a server.
+struct connection_stats {
+    /// Different for every connection of the server.
+    std::uint64_t id = 0;
+    /// "unix", "tcp"
+    std::string transport;
+    /// "127.0.0.1:40312"; empty where the transport has none.
+    std::string address;
+    /// Of the peer's process, where the kernel vouches for it.
+    std::optional<std::int64_t> pid;
+    std::optional<std::uint32_t> uid;
+    /// "os" or "lan"
+    std::string scope;
+    std::chrono::system_clock::time_point since;
+    std::uint64_t calls = 0;
+    std::uint64_t in_flight = 0;
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+    /// Output that the peer has not taken yet, in bytes.
+    std::uint64_t unsent = 0;
+};
+TENON_STRUCT(connection_stats, id, transport, address, pid, uid, scope, since, calls, in_flight,
+             bytes_in, bytes_out, unsent)
+
+}  // namespace tenon::inline v0
