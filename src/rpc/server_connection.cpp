@@ -571,8 +571,14 @@ void server_connection::drain_step() {
     {
         const std::lock_guard lock(mutex_);
         if (!draining_) {
-            session_->refuse_requests();
-            if (tenon_peer_) {
+            if (!tenon_peer_) {
+                session_->refuse_requests();
+            } else {
+                error stopping(errc::unavailable, "the server is stopping");
+                base::byte_buffer refusal;
+                encode_error(stopping.set_may_have_run(false), true, refusal);
+                session_->refuse_requests(base::numbers_of(errc::unavailable).rsocket,
+                                          refusal.view());
                 base::byte_buffer note;
                 put_going_away_entry(note);
                 session_->push_metadata(note.view());

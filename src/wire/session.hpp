@@ -157,8 +157,13 @@ public:
         out_.shut();
     }
 
-    /// From now on the peer's new requests are answered with REJECTED.
-    void refuse_requests() noexcept { refusing_ = true; }
+    /// From now on the peer's new requests are answered with this error.
+    void refuse_requests(std::uint32_t code = error_code::rejected,
+                         bytes_view data = as_bytes("going away")) {
+        refusing_ = true;
+        refusal_code_ = code;
+        refusal_.assign(data.begin(), data.end());
+    }
 
     // Streams.
 
@@ -256,6 +261,8 @@ private:
     bool closed_ = false;
     bool closing_ = false;
     bool refusing_ = false;
+    std::uint32_t refusal_code_ = 0;
+    bytes refusal_;
     bool lease_needed_ = false;  // server: the client asked for leases on both sides
     std::uint32_t lease_left_ = 0;
     bool flushing_ = false;   // closed by this side: out() still goes to the peer

@@ -154,9 +154,9 @@ event session::on_request(const frame& f) {
     const request_kind kind = kind_of(f.type);
     const bool needs_slot = kind != request_kind::fnf || more_follow(f);
     if (refusing_ || (needs_slot && peer_.size() >= options_.max_requests)) {
-        if (kind != request_kind::fnf)
-            add_error(f.stream, error_code::rejected,
-                      as_bytes(refusing_ ? "going away" : "too many calls in flight"));
+        if (kind == request_kind::fnf) return {};
+        if (refusing_) add_error(f.stream, refusal_code_, refusal_);
+        else add_error(f.stream, error_code::rejected, as_bytes("too many calls in flight"));
         return {};
     }
     event e;

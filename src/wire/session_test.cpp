@@ -273,6 +273,9 @@ TEST(session, too_many_requests_are_refused) {
     s.give(frame_type::request_response, 13);
     EXPECT_EQ(s.give(frame_type::request_fnf, 15).kind, event_kind::none);
     EXPECT_EQ(s.out(), "ERROR #13 code=514 data=10 going away");
+    s.s.refuse_requests(0x302, as_bytes("closed"));
+    s.give(frame_type::request_response, 17);
+    EXPECT_EQ(s.out(), "ERROR #17 code=770 data=6 closed");
 }
 
 TEST(session, request_on_an_open_id_is_ignored_and_of_wrong_parity_refused) {
