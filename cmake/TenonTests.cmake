@@ -25,7 +25,10 @@ function(tenon_add_test name labels)
         TIMEOUT 300
         # Programs that a test starts must not survive a finding either.
         ENVIRONMENT "GTEST_OUTPUT=json:${PROJECT_BINARY_DIR}/results/${name}.json;\
+TENON_RUNTIME_DIR=${PROJECT_BINARY_DIR}/run/${name};\
 UBSAN_OPTIONS=print_stacktrace=1;TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+    # Names that are published in tests stay there.
+    file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/run/${name})
     if(e2e IN_LIST labels)
         # One at a time: they start several processes each and watch the clock.
         set_tests_properties(${name} PROPERTIES RESOURCE_LOCK e2e)
@@ -51,7 +54,7 @@ foreach(layer IN LISTS layers)
         target_link_libraries(test_${layer} PRIVATE simdjson::simdjson)
     endif()
     set(labels unit)
-    if(layer MATCHES "^(base|loop|transport|rpc)$")
+    if(layer MATCHES "^(base|loop|transport|rpc|naming)$")
         list(APPEND labels tsan)
     endif()
     tenon_add_test(test_${layer} "${labels}")

@@ -47,7 +47,8 @@ readable() {
     echo "${line# }"
 }
 
-# A folder of our own, so that two demos do not meet, seen through a short relative path.
+# Folders of our own, so that two demos do not meet, seen through a short relative path.
+export TENON_RUNTIME_DIR=$work/names
 bin=$PWD
 cd "$work"
 ln -s "$bin"/tenon "$bin"/examples .

@@ -71,7 +71,8 @@ public:
     /// Begins to accept. Throws failure(conflict) if it was started before.
     void start();
 
-    /// Where it listens, after start(); port 0 has become the real one.
+    /// Where it listens because of listen(), after start(); port 0 has become the real one. The
+    /// sockets of published names are not among them: see tenon/discover.hpp.
     std::vector<std::string> endpoints() const;
 
     /// Refuses new calls, waits up to server_options::drain (or `drain`) for those in flight,

@@ -2,5 +2,6 @@
 // All of Tenon that most programs need.
 
 #include "tenon/client.hpp"
+#include "tenon/discover.hpp"
 #include "tenon/server.hpp"
 #include "tenon/struct.hpp"

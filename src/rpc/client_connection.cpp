@@ -448,14 +448,34 @@ bool client_connection::abandon(async_call& call) noexcept {
     return true;
 }
 
-void client_connection::connect() {
-    if (!runtime_->usable()) return;
+result<void> client_connection::connect() {
+    if (auto e = runtime_->unusable()) return *std::move(e);
     std::optional<error> why;
     bool leading = false;
     std::unique_lock lock(mutex_);
+    if (state_ != link_state::closed) {
+        if (!going_away_) return {};
+        return error(errc::unavailable, "the server is stopping")
+            .set_origin(endpoint_text_)
+            .set_may_have_run(false);
+    }
     ensure_open(lock, leading, why);
     lock.unlock();
     flush();
+    if (why) return *std::move(why);
+    return {};
+}
+
+bool client_connection::is_leaving() {
+    const std::lock_guard lock(mutex_);
+    return state_ != link_state::closed && going_away_;
+}
+
+std::uint32_t client_connection::async_calls() {
+    const std::lock_guard lock(mutex_);
+    std::uint32_t n = async_calls_.load(std::memory_order_relaxed);
+    if (!due_.empty() || !repeating_.empty()) ++n;
+    return n;
 }
 
 bool client_connection::is_connected() {
@@ -470,7 +490,7 @@ result<void> client_connection::wait_ready(std::chrono::milliseconds timeout) {
     for (;;) {
         // Before any lock: in a forked child it may be held for ever.
         if (auto e = runtime_->unusable()) return *std::move(e);
-        connect();
+        (void)connect();
         base::time_point until = limit;
         std::uint32_t seen;
         {

@@ -55,11 +55,16 @@ public:
     /// Fire-and-forget.
     result<void> send(const outgoing_request& request);
 
-    /// Starts connecting if not connected, without waiting.
-    void connect();
+    /// Starts connecting if not connected, without waiting. An error if that has failed at once, or
+    /// if the server takes no new requests.
+    result<void> connect();
     /// Waits until connected; gives the last reason if that takes too long.
     result<void> wait_ready(std::chrono::milliseconds timeout);
     bool is_connected();
+    /// The server has said that it takes no new requests.
+    bool is_leaving();
+    /// Under way, or about to be repeated or delivered (at least one of those).
+    std::uint32_t async_calls();
 
     /// The client is gone: ends everything, then destroys this object, on the loop.
     void retire() noexcept;

@@ -129,7 +129,7 @@ direct_client::direct_client(std::string_view endpoint, const client_options& op
       runtime_((options.runtime ? *options.runtime : tenon::runtime::process()).shared_core()) {
     if (is_local()) return;
     connection_ = new client_connection(runtime_, endpoint_, options_);
-    connection_->connect();
+    (void)connection_->connect();
 }
 
 direct_client::~direct_client() {
@@ -153,15 +153,24 @@ bool direct_client::is_connected() {
     return is_local() ? local_server() != nullptr : connection_->is_connected();
 }
 
-direct_client::bounds direct_client::bounds_of(const call_options* options) const {
+result<void> direct_client::begin_to_connect() {
+    if (!is_local()) return connection_->connect();
+    if (auto e = runtime_->unusable()) return *std::move(e);
+    if (local_server()) return {};
+    return error(errc::unavailable, "nobody serves " + text_).set_may_have_run(false);
+}
+
+direct_client::bounds direct_client::bounds_of(const client_options& of_client,
+                                               const detail::runtime_core& runtime,
+                                               const call_options* options) {
     bounds b;
-    auto timeout = options_.timeout;
+    auto timeout = of_client.timeout;
     if (options) {
         if (options->timeout.count() >= 0) timeout = options->timeout;
         b.cancel = options->cancel;
         b.urgency = options->priority;
     }
-    if (timeout.count() > 0) b.deadline = base::add_time(runtime_->time().now(), timeout);
+    if (timeout.count() > 0) b.deadline = base::add_time(runtime.time().now(), timeout);
     if (const call_scope* outer = loop::thread_scope()) {
         b.deadline = std::min(b.deadline, outer->deadline);
         if (!b.cancel) b.cancel = outer->cancel;

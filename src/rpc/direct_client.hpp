@@ -23,6 +23,12 @@ public:
 
     result<void> wait_ready(std::chrono::milliseconds timeout) override;
     bool is_connected() override;
+    /// Connects if need be, without waiting: an error if nobody is there, as far as that can be told
+    /// at once.
+    result<void> begin_to_connect();
+    /// See client_connection.
+    bool is_leaving() { return connection_ && connection_->is_leaving(); }
+    std::uint32_t async_calls() { return connection_ ? connection_->async_calls() : 0; }
 
     /// The in-process server, if it runs now.
     std::shared_ptr<server_core> local_server() const { return runtime_->find(endpoint_.name); }
@@ -35,7 +41,11 @@ public:
         cancellation* cancel = nullptr;
         priority urgency = priority::normal;
     };
-    bounds bounds_of(const call_options* options) const;
+    bounds bounds_of(const call_options* options) const {
+        return bounds_of(options_, *runtime_, options);
+    }
+    static bounds bounds_of(const client_options& of_client, const detail::runtime_core& runtime,
+                            const call_options* options);
 
     /// Sends an encoded call and waits; repeats it where that does no harm. `metadata` is the part
     /// that does not change from call to call; without a result shape `result` is a tenon::bytes.

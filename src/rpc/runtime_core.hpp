@@ -17,6 +17,7 @@
 #include "loop/monitor.hpp"
 #include "loop/spin.hpp"
 #include "loop/worker_pool.hpp"
+#include "rpc/process_table.hpp"
 #include "tenon/runtime.hpp"
 
 namespace tenon::inline v0 {
@@ -92,6 +93,9 @@ public:
     void withdraw(const std::string& name, const rpc::server_core* server) noexcept;
     std::shared_ptr<rpc::server_core> find(const std::string& name) const;
 
+    /// The services that this process offers, by name.
+    rpc::process_table& services() noexcept { return services_; }
+
 private:
     runtime_core(const runtime_options& options, threads kind, const base::time_source& time);
     void start();
@@ -110,6 +114,7 @@ private:
     std::unique_ptr<loop::crew> crew_;
     std::atomic<std::size_t> next_{0};
     std::atomic<bool> running_{true};
+    rpc::process_table services_;
 
     base::mutex leftovers_;      // held by who runs the loops after stop()
     mutable base::mutex mutex_;  // guards all below, and posting against the end of stop()

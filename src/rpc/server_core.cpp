@@ -88,6 +88,10 @@ server_core::server_core(server_options options)
     decoding_.max_depth = options_.limits.depth;
     access_.allow_uid.assign(options_.allow_uids.begin(), options_.allow_uids.end());
     access_.allow_gid.assign(options_.allow_gids.begin(), options_.allow_gids.end());
+    constexpr unsigned group_write = 0020, other_write = 0002;
+    if (options_.mode & group_write)
+        access_.allow_gid.push_back(options_.group ? *options_.group : getegid());
+    access_.everybody = (options_.mode & other_write) != 0;
     // The monitor may look at a method for a moment after the server has gone.
     runtime_->keep(methods_);
 }
@@ -109,11 +113,12 @@ void server_core::listen(std::string_view text) {
     o.mode = options_.mode;
     // Who may connect is checked by credentials; the file must not stand in the way of the others.
     if (!options_.allow_uids.empty() || !options_.allow_gids.empty()) o.mode = 0666;
-    add(transport::open_listener(at, o).value());
+    auto listener = transport::open_listener(at, o).value();
+    endpoints_.push_back(transport::to_string(listener->local()));
+    add(std::move(listener));
 }
 
 void server_core::add(std::unique_ptr<transport::listener> listener) {
-    endpoints_.push_back(transport::to_string(listener->local()));
     pending_.push_back(std::move(listener));
 }
 

@@ -55,7 +55,7 @@ public:
         on_started_ = std::move(f);
     }
 
-    // For parts, in on_start().
+    /// For parts, in on_start(): not among endpoints().
     void add(std::unique_ptr<transport::listener> listener);
 
     void start();

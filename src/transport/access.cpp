@@ -31,7 +31,8 @@ bool is_admitted(const access_rule& rule, const link& peer) noexcept {
     const peer_identity& who = peer.peer();
     if (who.kind == scheme::tcp) return true;
     if (!who.has_credentials) return false;
-    if (who.uid == 0 || who.uid == geteuid() || contains(rule.allow_uid, who.uid)) return true;
+    if (rule.everybody || who.uid == 0 || who.uid == geteuid() || contains(rule.allow_uid, who.uid))
+        return true;
     if (rule.allow_gid.empty()) return false;
     return contains(rule.allow_gid, who.gid) || in_supplementary_group(rule.allow_gid, peer.fd());
 }

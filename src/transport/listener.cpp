@@ -115,14 +115,16 @@ void socket_listener::shed_one() noexcept {
     open_spare();
 }
 
-result<std::unique_ptr<listener>> open_unix(const endpoint& at, const listen_options& options) {
+result<std::unique_ptr<listener>> open_unix(const endpoint& at, const listen_options& options,
+                                            std::unique_ptr<path_claim> claim = nullptr) {
     base::unique_fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return cannot_listen(at, errno);
-    std::unique_ptr<path_claim> claim;
     if (at.kind == scheme::unix_path) {
-        auto acquired = path_claim::acquire(at.name);
-        if (!acquired) return std::move(acquired).error();
-        claim = *std::move(acquired);
+        if (!claim) {
+            auto acquired = path_claim::acquire(at.name);
+            if (!acquired) return std::move(acquired).error();
+            claim = *std::move(acquired);
+        }
         TENON_TRY(claim->publish(fd.get(), options));
     } else {
         const auto address = to_socket_address(at);
@@ -181,6 +183,11 @@ result<std::unique_ptr<listener>> open_listener(const endpoint& at, const listen
         case scheme::inproc: break;
     }
     return cannot_listen(errc::invalid, at, "in-process endpoints have no socket");
+}
+
+result<std::unique_ptr<listener>> open_listener(const endpoint& at, const listen_options& options,
+                                                std::unique_ptr<path_claim> claim) {
+    return open_unix(at, options, std::move(claim));
 }
 
 }  // namespace tenon::inline v0::transport

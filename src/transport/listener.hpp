@@ -18,6 +18,8 @@
 
 namespace tenon::inline v0::transport {
 
+class path_claim;
+
 struct listen_options {
     int backlog = 4096;            ///< the kernel caps it at net.core.somaxconn
     bool insecure = false;         ///< allows TCP beyond loopback without encryption
@@ -63,5 +65,9 @@ protected:
 /// is not one of this machine, `overloaded` if descriptors have run out, `invalid` for endpoints
 /// that are not listened on (inproc).
 result<std::unique_ptr<listener>> open_listener(const endpoint& at, const listen_options& options);
+
+/// The same at a Unix path that the caller has claimed.
+result<std::unique_ptr<listener>> open_listener(const endpoint& at, const listen_options& options,
+                                                std::unique_ptr<path_claim> claim);
 
 }  // namespace tenon::inline v0::transport

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <thread>
+#include <utility>
 
 #include "transport/socket_address.hpp"
 
@@ -64,6 +66,19 @@ result<std::unique_ptr<path_claim>> path_claim::acquire(const std::string& path)
     return claim;
 }
 
+result<std::unique_ptr<path_claim>> path_claim::acquire(const std::string& path,
+                                                        claim_options options) {
+    std::unique_ptr<path_claim> claim(new path_claim(path));
+    claim->directory_ = std::move(options.directory);
+    claim->lock_name_ = std::move(options.lock_name);
+    claim->new_name_ = std::move(options.new_name);
+    claim->patient_ = options.patient;
+    TENON_TRY(claim->lock());
+    TENON_TRY(claim->check_vacant());
+    claim->released_ = std::move(options.released);
+    return claim;
+}
+
 result<void> path_claim::open_directory() {
     directory_.reset(open(directory_path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!directory_) {
@@ -76,7 +91,9 @@ result<void> path_claim::open_directory() {
 result<void> path_claim::lock() {
     // A retry means that a former holder has just removed the file; that cannot go on for long.
     constexpr int attempts = 100;
-    for (int i = 0; i < attempts; ++i) {
+    // While somebody cleans up; a machine may be busy.
+    constexpr int moments = 5000;
+    for (int i = 0, waits = 0; i < attempts; ++i) {
         base::unique_fd fd(openat(directory_.get(), lock_name_.c_str(),
                                   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
         if (!fd) {
@@ -88,12 +105,17 @@ result<void> path_claim::lock() {
         region.l_whence = SEEK_SET;
         if (fcntl(fd.get(), F_OFD_SETLK, &region) != 0) {
             const int e = errno;
+            if ((e == EAGAIN || e == EACCES) && patient_ && waits++ < moments) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                --i;
+                continue;
+            }
             if (e == EAGAIN || e == EACCES) return taken("another server listens there");
             return failed("lock", e);
         }
         if (fstat(fd.get(), &lock_stat_) != 0) return failed("lock file", errno);
         if (!S_ISREG(lock_stat_.st_mode) || lock_stat_.st_size != 0)
-            return taken("the file with .lock added to its name is not a lock file");
+            return taken((lock_name_ + " is not a lock file").c_str());
         if (is_at(lock_name_, lock_stat_)) {
             lock_ = std::move(fd);
             return {};
@@ -127,12 +149,12 @@ result<void> path_claim::publish(int socket, const listen_options& options) {
     // Left by a server that was killed between bind and rename.
     struct stat left {};
     if (fstatat(dir, fresh, &left, AT_SYMLINK_NOFOLLOW) == 0) {
-        if (!S_ISSOCK(left.st_mode))
-            return taken("the file with .new added to its name is not a socket");
+        if (!S_ISSOCK(left.st_mode)) return taken((new_name_ + " is not a socket").c_str());
         if (unlinkat(dir, fresh, 0) != 0) return failed("remove the unfinished socket", errno);
     }
     socket_address address;
-    if (!fill_unix_address(address, path_ + ".new", dir, new_name_))
+    if (!fill_unix_address(address, path_.substr(0, path_.size() - name_.size()) + new_name_, dir,
+                           new_name_))
         return failed("bind", ENAMETOOLONG);
     if (::bind(socket, address.get(), address.length) != 0) return failed("bind", errno);
 
@@ -162,6 +184,7 @@ void path_claim::release() noexcept {
         // The order matters: without the lock file the path is anybody's.
         if (published_ && is_at(name_, socket_stat_)) unlinkat(directory_.get(), name_.c_str(), 0);
         if (is_at(lock_name_, lock_stat_)) unlinkat(directory_.get(), lock_name_.c_str(), 0);
+        if (released_) std::exchange(released_, nullptr)();
     }
     published_ = false;
     lock_.reset();

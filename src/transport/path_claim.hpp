@@ -1,14 +1,16 @@
 #pragma once
 // path_claim: the exclusive right to listen at a Unix path, and the steps of taking it over.
 //
-// The right is the write lock (F_OFD_SETLK) on PATH.lock. It ends with the process, however that
-// ends, so whoever gets it knows that no other holder lives. Only the holder creates or removes
-// PATH, PATH.new and PATH.lock. The lock file itself may be removed by its holder between another
-// process' open and lock, so a lock counts only if its inode is still the one at PATH.lock.
+// The right is the write lock (F_OFD_SETLK) on a lock file, PATH.lock unless told otherwise. It ends
+// with the process, however that ends, so whoever gets it knows that no other holder lives. Only the
+// holder creates or removes PATH, PATH.new and the lock file. The lock file itself may be removed by
+// its holder between another process' open and lock, so a lock counts only if its inode is still the
+// one at its path.
 
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,12 +19,27 @@
 
 namespace tenon::inline v0::transport {
 
+/// A path in a directory that is open already.
+struct claim_options {
+    base::unique_fd directory;
+    std::string lock_name;
+    std::string new_name;  ///< of the socket until it is complete
+    /// Others hold the lock for moments only, to clean up: wait for them.
+    bool patient = false;
+    /// Called once, after release() has removed everything.
+    std::function<void()> released{};
+};
+
 class path_claim {
 public:
     /// Takes the right to `path` (which has a file name of at most max_socket_file_name bytes).
     /// Errors: `conflict` if a server lives there or the path is no socket, `denied`, `not_found`
     /// if there is no such directory, `overloaded` without descriptors.
     static result<std::unique_ptr<path_claim>> acquire(const std::string& path);
+    /// The same within `options.directory`, which is the one of `path`. `not_found` if it has been
+    /// removed meanwhile.
+    static result<std::unique_ptr<path_claim>> acquire(const std::string& path,
+                                                       claim_options options);
 
     ~path_claim() { release(); }
     path_claim(const path_claim&) = delete;
@@ -51,6 +68,8 @@ private:
     std::string name_;  // of the socket, within the directory
     std::string lock_name_;
     std::string new_name_;
+    bool patient_ = false;
+    std::function<void()> released_;
     pid_t owner_;
     base::unique_fd directory_;
     base::unique_fd lock_;

@@ -13,6 +13,7 @@ gate=$build/tests/gate
 baseline=tests/gates/instructions.json
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+export TENON_RUNTIME_DIR=$work/run  # where names are published
 
 mkdir -p "$build/tests"
 "${CXX:-g++}" -std=c++20 -O2 -g1 -Wall -Wextra -Iinclude -o "$gate" \

@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 build=$1
 work=$PWD/build/install-test
 rm -rf "$work"
+export TENON_RUNTIME_DIR=$work/run  # where names are published
 cmake --install "$build" --prefix "$work/prefix" >/dev/null
 
 echo "-- installed headers are the public ones"

@@ -11,6 +11,7 @@ build=$(realpath "${1:-build/release}")
 source=$PWD/tests/interop
 work=$PWD/build/interop
 export TENON_BUILD=$build TENON_INTEROP_DIR=$work TENON_INTEROP_SOURCE=$source
+export TENON_RUNTIME_DIR=$work/run  # where names are published
 mkdir -p "$work"
 
 # install VERSION: only if the lock file has changed since.

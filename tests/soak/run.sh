@@ -9,7 +9,9 @@ half=$((minutes * 30))
 # A round of killing takes about a fifth of a second.
 rounds=$((minutes * 100 < 500 ? minutes * 100 : 500))
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+names=$(mktemp -d)
+trap 'rm -rf "$log" "$names"' EXIT
+export TENON_RUNTIME_DIR=$names
 status=0
 
 # part NAME SECONDS PROGRAM FILTER

@@ -1,12 +1,15 @@
 #include "tenon/server.hpp"
 
+#include "naming/publication.hpp"
 #include "rpc/control.hpp"
 #include "rpc/server_core.hpp"
 
 namespace tenon::inline v0 {
 
 server::server(server_options options)
-    : core_(std::make_shared<rpc::server_core>(std::move(options))) {}
+    : core_(std::make_shared<rpc::server_core>(std::move(options))) {
+    core_->add(std::make_unique<naming::publication>());
+}
 
 server::~server() { core_->stop(std::chrono::milliseconds(0)); }
 

@@ -1,0 +1,88 @@
+#include "naming/description.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <ctime>
+
+#include "transport/endpoint.hpp"
+
+namespace tenon::inline v0::naming {
+namespace {
+
+constexpr std::size_t most_endpoints = 64;
+
+std::string now_as_text() {
+    const std::time_t now = std::time(nullptr);
+    std::tm utc{};
+    gmtime_r(&now, &utc);
+    std::array<char, sizeof "2000-01-01T00:00:00Z" + 16> text{};
+    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+/// Whether others than this process could use the endpoint to call a service seen from `seen`.
+bool reaches(const std::string& endpoint, scopes seen) {
+    const auto parsed = transport::parse_endpoint(endpoint);
+    if (!parsed || parsed->kind == transport::scheme::inproc) return false;
+    const scopes needed = transport::is_loopback(*parsed) ? scope::os : scope::lan;
+    return !(seen & (needed == scope::lan ? scope::lan | scope::wan : needed)).empty();
+}
+
+value identity(const detail::contract_info& c) {
+    return value::object({{"publisher", value(c.publisher)},
+                          {"service", value(c.service)},
+                          {"version", value(c.version)}});
+}
+
+std::string text_of(const value& in, std::string_view key) {
+    const value* found = in.find(key);
+    return found && found->is_string() ? found->as_string() : std::string();
+}
+
+std::int64_t number_of(const value& in, std::string_view key) {
+    const value* found = in.find(key);
+    const auto* n = found ? found->get_if<std::int64_t>() : nullptr;
+    return n ? *n : 0;
+}
+
+}  // namespace
+
+value describe(const rpc::server_core& server, const rpc::published_service& service,
+               const std::string& own) {
+    value::array endpoints;
+    if (!own.empty()) endpoints.emplace_back(own);
+    for (const std::string& e : server.endpoints())
+        if (reaches(e, service.options.seen)) endpoints.emplace_back(e);
+    return value::object({{"instance", value(server.instance())},
+                          {"pid", value(static_cast<std::int64_t>(getpid()))},
+                          {"uid", value(static_cast<std::int64_t>(geteuid()))},
+                          {"started", value(now_as_text())},
+                          {"scopes", value(static_cast<int>(service.options.seen.bits()))},
+                          {"endpoints", value(std::move(endpoints))},
+                          {"manifest", identity(service.contract)}});
+}
+
+std::optional<instance> read_instance(const value& d, std::string_view publisher,
+                                      std::string_view service, std::string_view id) {
+    const value* const manifest = d.find("manifest");
+    if (!manifest || text_of(d, "instance") != id || text_of(*manifest, "publisher") != publisher ||
+        text_of(*manifest, "service") != service)
+        return std::nullopt;
+    instance i;
+    i.publisher = publisher;
+    i.service = service;
+    i.id = id;
+    i.seen = scopes(static_cast<std::uint8_t>(number_of(d, "scopes")));
+    i.version = text_of(*manifest, "version");
+    i.hash = text_of(*manifest, "hash");
+    i.pid = number_of(d, "pid");
+    i.uid = static_cast<std::uint32_t>(number_of(d, "uid"));
+    i.started = text_of(d, "started");
+    if (const value* list = d.find("endpoints"); list && list->is_array())
+        for (const value& e : list->as_array())
+            if (e.is_string() && i.endpoints.size() < most_endpoints)
+                i.endpoints.push_back(e.as_string());
+    return i;
+}
+
+}  // namespace tenon::inline v0::naming
