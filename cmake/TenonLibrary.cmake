@@ -3,6 +3,7 @@
 #   tenon_internal   a static archive with everything visible, for tests that use private headers
 
 find_package(fmt REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 
 file(GLOB_RECURSE tenon_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cpp)
 list(FILTER tenon_sources EXCLUDE REGEX "_(test|fuzz)\\.cpp$")
@@ -27,7 +28,8 @@ set_target_properties(tenon_objects PROPERTIES
     POSITION_INDEPENDENT_CODE ON
     CXX_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON)
-target_link_libraries(tenon_objects PRIVATE tenon_settings fmt::fmt Threads::Threads)
+target_link_libraries(tenon_objects PRIVATE tenon_settings fmt::fmt OpenSSL::Crypto
+    Threads::Threads)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/rpc/control.cpp PROPERTIES
     COMPILE_DEFINITIONS TENON_VERSION="${PROJECT_VERSION}")
 
@@ -43,7 +45,7 @@ if(NOT TENON_FUZZ)
         $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
     target_link_libraries(tenon PUBLIC Threads::Threads
-        PRIVATE $<BUILD_INTERFACE:tenon_settings> fmt::fmt)
+        PRIVATE $<BUILD_INTERFACE:tenon_settings> fmt::fmt OpenSSL::Crypto)
     if(NOT TENON_SANITIZE)
         target_link_options(tenon PRIVATE -Wl,--no-undefined)
     endif()
@@ -53,4 +55,4 @@ add_library(tenon_internal STATIC $<TARGET_OBJECTS:tenon_objects>)
 set_target_properties(tenon_internal PROPERTIES LINKER_LANGUAGE CXX)
 target_include_directories(tenon_internal INTERFACE
     ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
-target_link_libraries(tenon_internal PUBLIC fmt::fmt Threads::Threads)
+target_link_libraries(tenon_internal PUBLIC fmt::fmt OpenSSL::Crypto Threads::Threads)

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Boost is only for the example that lives inside an Asio program.
-build="g++ cmake ninja-build ccache libfmt-dev libcli11-dev libgtest-dev libsimdjson-dev
+build="g++ cmake ninja-build ccache libfmt-dev libcli11-dev libgtest-dev libsimdjson-dev libssl-dev
        libboost1.81-dev python3"
 test="$build binutils googletest pkg-config clang-14 libclang-rt-14-dev clang-format-14 valgrind
       strace curl ca-certificates procps g++-arm-linux-gnueabihf g++-s390x-linux-gnu qemu-user"

@@ -121,7 +121,10 @@ consteval sequence_ops make_vector_ops() {
 
 template <class T>
 consteval bytes_ops make_bytes_ops() {
-    return {.view = [](const void* o) -> bytes_view {
+    std::size_t count = 0;
+    if constexpr (!is_vector<T>) count = std::tuple_size_v<T>;
+    return {.count = count,
+            .view = [](const void* o) -> bytes_view {
                 return {reinterpret_cast<const std::byte*>(as<T>(o).data()), as<T>(o).size()};
             },
             .resize = [](void* o, std::size_t n) -> std::byte* {

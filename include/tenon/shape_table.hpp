@@ -63,6 +63,7 @@ struct sequence_ops {
 };
 
 struct bytes_ops {
+    std::size_t count;  ///< the fixed length; 0 for any
     bytes_view (*view)(const void* object);
     /// Where to write `n` bytes; null if the length is fixed and another.
     std::byte* (*resize)(void* object, std::size_t n);

@@ -72,9 +72,10 @@ bool decoder<R>::read_bytes(const bytes_ops& ops, void* o) {
         return false;
     }
     const std::size_t size = t == token::bytes ? content.size() : base64_content_size(text);
-    std::byte* at = ops.resize(o, size);
-    if (at == nullptr && size != ops.view(o).size())
-        return trouble_.expected(number_text(std::uint64_t{ops.view(o).size()}) + " bytes",
+    std::byte* at = nullptr;
+    if (ops.count == 0 || size == ops.count) at = ops.resize(o, size);
+    if (at == nullptr && (size != 0 || ops.count != 0))
+        return trouble_.expected(number_text(std::uint64_t{ops.count}) + " bytes",
                                  number_text(std::uint64_t{size}));
     if (t == token::string) return read_base64(text, at) || trouble_.expected("base64", "text");
     if (size != 0) std::memcpy(at, content.data(), size);

@@ -47,11 +47,11 @@ result<void> decode_raw(const shape& s, void* o, bytes_view in) {
         static_cast<bytes*>(o)->assign(in.begin(), in.end());
         return {};
     }
-    std::byte* at = s.bytes->resize(o, in.size());
-    const std::size_t expected = s.bytes->view(o).size();
-    if (expected != in.size())
+    const std::size_t expected = s.bytes->count;
+    if (expected != 0 && expected != in.size())
         return error(errc::invalid, "expected " + std::to_string(expected) + " bytes, got " +
                                         std::to_string(in.size()));
+    std::byte* at = s.bytes->resize(o, in.size());
     if (!in.empty()) std::memcpy(at, in.data(), in.size());
     return {};
 }
