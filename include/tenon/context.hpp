@@ -41,9 +41,10 @@ public:
     std::optional<std::chrono::steady_clock::time_point> deadline() const noexcept;
 
     /// True once the caller gave up, its connection broke, or the deadline passed. Long handlers
-    /// look at it now and then; what they return after that is dropped. A remote caller's giving up
-    /// reaches coroutines and handlers on the pool (`blocking`, `serial`), not one that runs in place
-    /// on a loop: that one sees its deadline only.
+    /// look at it now and then; what they return after that is dropped. A handler that runs in
+    /// place on a loop occupies what would read a remote caller's giving up, so that reaches it
+    /// once another thread has taken the loop over: after 2 ms, or at its first Tenon call that
+    /// waits.
     bool cancelled() const noexcept;
 
     /// For waiting on, or handing to other calls; see tenon/task.hpp.

@@ -186,6 +186,49 @@ TEST_P(giving_up, cancelled_at_any_moment) {
     EXPECT_EQ(c.plus(1, 2), 3);
 }
 
+TEST_P(giving_up, a_quick_handler_that_turned_out_slow) {
+    if (local()) GTEST_SKIP() << "it runs on the caller's thread";
+    s.l->plus = [&](tenon::context& c, int, int) {
+        entered.open();
+        while (!c.cancelled()) ::usleep(1'000);
+        seen.open();
+        return 1;
+    };
+    s.start();
+    auto c = s.connect();
+    for (int round = 0; round < 2; ++round) {
+        tenon::cancellation stop;
+        auto f = c.plus.with({.cancel = &stop}).future(1, 2);
+        EXPECT_TRUE(entered.wait());
+        // Its loop goes on without it, which is when it can be told.
+        EXPECT_EQ(get(c.again.future(4)).value(), 4);
+        stop.cancel();
+        EXPECT_EQ(get(std::move(f)).error().code(), errc::cancelled);
+        EXPECT_TRUE(seen.wait());
+    }
+}
+
+TEST_P(giving_up, quick_handlers_lose_loop_and_caller_at_any_moment) {
+    if (local()) GTEST_SKIP() << "it runs on the caller's thread";
+    s.l->plus = [&](tenon::context& c, int n, int) {
+        for (int i = 0; i < n && !c.cancelled(); ++i) ::usleep(500);
+        return n;
+    };
+    s.start();
+    auto c = s.connect();
+    for (int i = 0; i < 40; ++i) {
+        tenon::cancellation stop;
+        auto f = c.plus.with({.cancel = &stop}).future(i % 10, 0);
+        ::usleep(static_cast<unsigned>(i * 100));
+        stop.cancel();
+        const auto r = get(std::move(f));
+        if (!r) {
+            EXPECT_EQ(r.error().code(), errc::cancelled);
+        }
+    }
+    EXPECT_EQ(c.again(5), 5);
+}
+
 TEST_P(giving_up, a_call_cancelled_while_it_waits_for_the_pool) {
     tenon::runtime_options ro = test_runtime();
     ro.pool.most = 1;

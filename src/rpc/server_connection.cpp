@@ -230,8 +230,7 @@ loop::turn server_connection::receive(const wire::frame& f) {
         full_ = session_->out().pending() > server_->options().limits.unsent;
         if (f.has(wire::flag::follows)) arm();  // the rest must come in time
         if (ev.kind == wire::event_kind::cancel && ev.user) {
-            cancelled = static_cast<service_call*>(ev.user);
-            if (!cancelled->try_add_ref()) cancelled = nullptr;  // it is ending
+            cancelled = share_in(ev.user);
         }
     }
     switch (ev.kind) {
@@ -353,6 +352,11 @@ loop::turn server_connection::on_request(wire::event& ev) {
     }
     if (call.holds_path) {
         method->counters.in_flight.fetch_sub(1, std::memory_order_relaxed);
+        {
+            const std::lock_guard lock(mutex_);
+            if (session_->user(call.stream) == &call) session_->attach(call.stream, nullptr);
+        }
+        call.wait_for_pins();
         release();
     }
     return loop::turn::lost;
@@ -365,15 +369,26 @@ void server_connection::on_taken_over(loop::event_loop&) {
     call->parked = reader_.detach();
     call->holds_path = true;
     call->method().counters.in_flight.fetch_add(1, std::memory_order_relaxed);
+    call->outlived = true;
+    session_->attach(call->stream, call);
     refs_.fetch_add(1, std::memory_order_relaxed);
     set_in_place(nullptr);
+}
+
+// Mutex held. What keeps an attached call alive for a moment; null: it is ending.
+service_call* server_connection::share_in(void* user) noexcept {
+    auto* const call = static_cast<service_call*>(user);
+    if (call->outlived) return call->pin(), call;
+    return call->try_add_ref() ? call : nullptr;
 }
 
 loop::turn server_connection::on_cancel(service_call& call) {
     loop::event_loop& loop = loop_;  // see on_request()
     loop::ticket t = loop.enter(&call.method());
+    const bool outlived = call.outlived;  // does not change any more
     call.cancel.cancel();
-    call.release();
+    if (outlived) call.unpin();
+    else call.release();
     return loop.leave(t) ? loop::turn::done : loop::turn::lost;
 }
 
@@ -522,9 +537,8 @@ loop::turn server_connection::close() {
             session_->lost();
             const wire::event ev = session_->orphan();
             if (ev.kind == wire::event_kind::none) break;
-            if (!ev.user) continue;
-            call = static_cast<service_call*>(ev.user);
-            if (!call->try_add_ref()) continue;  // answered, and ending
+            call = ev.user ? share_in(ev.user) : nullptr;
+            if (!call) continue;
         }
         if (on_cancel(*call) == loop::turn::lost) return loop::turn::lost;
     }

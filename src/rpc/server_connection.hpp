@@ -76,6 +76,7 @@ private:
     void on_setup(const wire::frame& f);
     loop::turn on_request(wire::event& ev);
     loop::turn on_cancel(service_call& call);
+    static service_call* share_in(void* user) noexcept;
     const cached_request* find_cached(bytes_view metadata, std::uint32_t hash) const noexcept;
     void remember(bytes_view metadata, std::uint32_t hash, method_entry& method, codec c);
     result<method_entry*> understand(const wire::event& ev, wire::request_metadata& meta,

@@ -1,5 +1,7 @@
 #include "rpc/service_call.hpp"
 
+#include <sched.h>
+
 #include <exception>
 
 #include "loop/resume.hpp"
@@ -113,6 +115,10 @@ service_call& service_call::keep() {
     path_->keep(*this, *kept);
     answered_ = true;
     return *kept;
+}
+
+void service_call::wait_for_pins() const noexcept {
+    while (pins_.load(std::memory_order_acquire) != 0) sched_yield();  // hooks are short
 }
 
 void service_call::release() noexcept {

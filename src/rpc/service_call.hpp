@@ -77,6 +77,12 @@ public:
     }
     void release() noexcept;
 
+    /// A call on a stack whose loop went on without it is attached to its stream and may be
+    /// cancelled; between pin() and unpin() it does not end.
+    void pin() noexcept { pins_.fetch_add(1, std::memory_order_relaxed); }
+    void unpin() noexcept { pins_.fetch_sub(1, std::memory_order_release); }
+    void wait_for_pins() const noexcept;
+
     /// Whether the calling thread is inside a handler of one of these methods.
     static bool serving(const method_table& methods) noexcept;
 
@@ -109,6 +115,7 @@ public:
     bool caller_waits = false;  // `local` stays valid until the call is answered
     bool cleared = false;       // see server_connection::in_place_
     bool holds_path = false;
+    bool outlived = false;  // its loop went on without it; guarded by the connection's mutex
 
 private:
     bool decode_local(void* const* objects);
@@ -124,6 +131,7 @@ private:
     std::atomic<std::uint32_t> refs_{0};  // 0: on the stack
     unsigned weight_ = 0;     // in the method's latency; 0: not measured; kept: always 1
     base::time_point begun_;  // if measured
+    std::atomic<std::uint32_t> pins_{0};
     bool answered_ = false;
     bool in_gate_ = false;  // leaves the method's gate when it ends
 };
