@@ -339,6 +339,43 @@ TEST(Loop, SpinningServesProbedSocket) {
     loop.remove(echo);
 }
 
+// Work that posts itself again keeps the inbox full, and a probed socket keeps the loop from asking
+// epoll; the others must be heard all the same.
+TEST(Loop, PostsAndProbesDoNotStarveOtherSockets) {
+    spin_policy spin;
+    loop_options options;
+    options.spin = &spin;
+    event_loop loop(options);
+    socket_pair hot, other;
+    int hot_heard = 0, rounds = 0;
+    test_pollable probed(
+        [&](event_loop&, ready_flags) {
+            if (hot.hear().empty()) return turn::nothing;
+            return ++hot_heard, turn::done;
+        },
+        true);
+    test_pollable waiting([&](event_loop& l, ready_flags) {
+        if (other.hear() == "now") l.stop();
+        return turn::done;
+    });
+    ASSERT_TRUE(loop.watch(probed, hot.ours.get()));
+    ASSERT_TRUE(loop.watch(waiting, other.ours.get()));
+    test_work again([&](event_loop& l) {
+        if (++rounds == 100) hot.say("x");
+        if (rounds == 1'000) other.say("now");
+        if (rounds == 100'000) l.stop();
+        l.post(again);
+        return turn::done;
+    });
+    loop.post(again);
+    loop.run();
+    EXPECT_EQ(hot_heard, 1);
+    EXPECT_GE(rounds, 1'000);
+    EXPECT_LT(rounds, 2'000);
+    loop.remove(probed);
+    loop.remove(waiting);
+}
+
 TEST(Loop, ClaimGivesTheLoopBackForAMoment) {
     event_loop loop;
     bool checked = false;
