@@ -29,7 +29,7 @@ public:
     explicit server(server_options options = {});
     server(const server&) = delete;
     server& operator=(const server&) = delete;
-    /// stop() without draining. Must not run on a thread that runs one of its own handlers.
+    /// stop() without draining. Must not run in a handler of a call.
     ~server();
 
     /// Adds an endpoint: "unix:/path", "unix:@name", "tcp://host:port" (port 0: any free one),

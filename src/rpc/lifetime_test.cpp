@@ -159,6 +159,22 @@ TEST_P(lifetime, stop_waits_for_calls_in_flight) {
     EXPECT_FALSE(after.error().may_have_run());
 }
 
+TEST_P(lifetime, stop_in_a_callback) {
+    served s(GetParam());
+    s.start();
+    auto c = s.connect();
+    gate stopped;
+    c.plus.then(
+        [&](tenon::result<int> r) {
+            EXPECT_EQ(*r, 3);
+            s.server.reset();
+            stopped.open();
+        },
+        1, 2);
+    EXPECT_TRUE(stopped.wait());
+    EXPECT_EQ(c.plus.try_call(1, 2).error().code(), errc::unavailable);
+}
+
 TEST_P(lifetime, stop_in_a_handler_is_a_conflict) {
     std::atomic<int> code{0};
     const auto try_to_stop = [&] { code = static_cast<int>(code_of([&] { s.server->stop(); })); };

@@ -197,13 +197,14 @@ public:
             call_ = nullptr;
             call.failed = late ? outgoing_call::expired() : outgoing_call::given_up();
             call.failed->set_may_have_run(false);
+            server_->end_call();
             call.finish_now();
             return unref();
         }
         starting_ = true;
         const base::time_point deadline = served.deadline;
         served.dispatch(false);
-        if (!kept_) link_.set(nullptr);
+        if (!kept_) end_served_call();
         bool answered;
         const bool now = call.is_coroutine();
         {
@@ -250,8 +251,8 @@ public:
         stop_.begin(*server_);
     }
     void release(service_call&) noexcept override {
-        link_.set(nullptr);
         stop_.end();
+        end_served_call();
         unref();
     }
     scopes from() const noexcept override { return scope::process; }
@@ -283,7 +284,13 @@ public:
     }
 
 private:
-    ~flight() { server_->end_call(); }
+    ~flight() = default;
+
+    // The server may stop from now on, even in the caller's callback.
+    void end_served_call() noexcept {
+        link_.set(nullptr);
+        server_->end_call();
+    }
 
     loop::turn arm_deadline(loop::event_loop& loop) {
         bool wanted;

@@ -186,8 +186,16 @@ void runtime_core::join(const std::shared_ptr<rpc::server_core>& server) {
 
 void runtime_core::keep(std::shared_ptr<const void> thing) {
     if (is_forked()) return;
+    // Far longer than a look of the monitor takes.
+    constexpr std::chrono::minutes long_enough(1);
+    const auto now = std::chrono::steady_clock::now();
     const std::lock_guard lock(mutex_);
-    kept_.push_back(std::move(thing));
+    std::erase_if(kept_, [&](kept_thing& k) {
+        if (k.thing.use_count() != 1) return false;
+        k.alone_since = std::min(k.alone_since, now);
+        return now - k.alone_since > long_enough;
+    });
+    kept_.push_back({std::move(thing)});
 }
 
 result<void> runtime_core::announce(const std::string& name,

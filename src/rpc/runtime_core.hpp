@@ -85,7 +85,7 @@ public:
     void leave(runtime_part& part) noexcept;
     void join(const std::shared_ptr<rpc::server_core>& server);
 
-    /// Keeps something alive until stop(): what the monitor may still look at.
+    /// Keeps alive what the monitor may still look at for a moment after its owner has gone.
     void keep(std::shared_ptr<const void> thing);
 
     /// In-process endpoints.
@@ -122,7 +122,11 @@ private:
     base::list<runtime_part, runtime_core> parts_;
     std::vector<std::weak_ptr<rpc::server_core>> servers_;
     std::map<std::string, std::weak_ptr<rpc::server_core>> names_;
-    std::vector<std::shared_ptr<const void>> kept_;
+    struct kept_thing {
+        std::shared_ptr<const void> thing;
+        base::time_point alone_since = base::never;  // nobody else has it
+    };
+    std::vector<kept_thing> kept_;
 };
 
 }  // namespace detail

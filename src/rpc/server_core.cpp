@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/unique_fd.hpp"
+#include "loop/resume.hpp"
 #include "rpc/control.hpp"
 #include "rpc/hello.hpp"
 #include "rpc/server_connection.hpp"
@@ -299,6 +300,7 @@ void server_core::end_call() noexcept {
 // --- the end ---
 
 void server_core::wait_until(base::time_point limit, bool (server_core::*done)() const) {
+    loop::event_loop::before_blocking();
     std::unique_lock lock(mutex_);
     const auto finished = [&] { return (this->*done)(); };
     if (!runtime_->is_external() && runtime_->usable()) {
@@ -332,8 +334,11 @@ void server_core::stop_parts() noexcept {
 }
 
 void server_core::stop(std::chrono::milliseconds drain) {
-    // A quick handler of an in-process caller and one on the pool are not the loop's user code.
-    if (loop::event_loop::in_user_code() || service_call::serving(*methods_))
+    // A quick handler of an in-process caller and one on the pool are not the loop's user code;
+    // callbacks, which have no scope, are, and another thread goes on with their loop meanwhile.
+    const bool on_loop = loop::event_loop::in_user_code();
+    if (service_call::serving(*methods_) ||
+        (on_loop && (loop::thread_scope() || runtime_->is_external())))
         throw failure(error(errc::conflict, "a server cannot be stopped from a handler"));
     if (runtime_->is_forked()) return;  // the sockets and the threads are the parent's
     const std::lock_guard one_at_a_time(stop_mutex_);

@@ -1,0 +1,163 @@
+// How a server's connection ends: deadlines, draining, closing, and what others ask of its loop.
+
+#include <algorithm>
+#include <array>
+
+#include "rpc/hello.hpp"
+#include "rpc/server_connection.hpp"
+#include "rpc/server_core.hpp"
+
+namespace tenon::inline v0::rpc {
+
+namespace {
+
+constexpr std::size_t discard_limit = 1 << 20;
+constexpr std::chrono::seconds linger{1};
+constexpr std::chrono::milliseconds drain_interval{10};
+
+}  // namespace
+
+void server_connection::arm() {
+    base::time_point at = session_->next_deadline();
+    const limits& l = server_->options().limits;
+    if (stalled_)
+        at = std::min(at, base::add_time(blocked_ ? blocked_since_ : loop_.now(), l.unsent_time));
+    if (unfinished_) at = std::min(at, base::add_time(unfinished_since_, l.stall_time));
+    if (at == base::never) loop_.disarm(timer_);
+    else loop_.arm(timer_, at);
+}
+
+loop::turn server_connection::on_deadline() {
+    if (ending_) {
+        closing_ = true;
+    } else {
+        if (draining_) drain_step();
+        const std::lock_guard lock(mutex_);
+        const base::time_point now = loop_.now();
+        while (session_->expire(now).kind != wire::event_kind::none) {}
+        if (unfinished_) check_unfinished(now);
+        if (session_->tick(now).kind == wire::event_kind::closed) end_session();
+        if (stalled_ && blocked_ && now - blocked_since_ >= server_->options().limits.unsent_time)
+            closing_ = true;
+        if (!ending_ && !draining_) arm();
+        if (!session_->out().empty()) loop_.defer(flush_work_);
+    }
+    if (closing_) loop_.make_ready(*this);
+    return loop::turn::done;
+}
+
+// Mutex held. The bytes of a long frame are a sign of life, as long as they come.
+void server_connection::check_unfinished(base::time_point now) {
+    if (now - unfinished_since_ < server_->options().limits.stall_time) {
+        session_->heard(now);
+        return;
+    }
+    session_->reject("a frame was not finished in time");
+    end_session();
+}
+
+void server_connection::end_session() {
+    if (ending_) return;
+    ending_ = true;
+    // Give the peer a moment to read why; closing with unread input would discard it.
+    loop_.arm(timer_, base::add_time(loop_.now(), linger));
+    loop_.make_ready(*this);
+}
+
+// Sends what is left, then waits for the peer's end. True: it is time to close.
+bool server_connection::discard_input() {
+    flush();
+    {
+        const std::lock_guard lock(mutex_);
+        if (!session_->out().empty() && !broken_) return false;
+    }
+    link_->finish_writes();
+    std::array<std::byte, 4096> sink;
+    for (;;) {
+        const transport::io_result r = link_->read(sink);
+        if (r.state == transport::io_state::would_block) return false;
+        if (r.state != transport::io_state::ok || (discarded_ += r.n) > discard_limit) return true;
+    }
+}
+
+loop::turn server_connection::close() {
+    for (;;) {
+        service_call* call = nullptr;
+        {
+            const std::lock_guard lock(mutex_);
+            session_->lost();
+            const wire::event ev = session_->orphan();
+            if (ev.kind == wire::event_kind::none) break;
+            call = ev.user ? share_in(ev.user) : nullptr;
+            if (!call) continue;
+        }
+        if (on_cancel(*call) == loop::turn::lost) return loop::turn::lost;
+    }
+    loop_.disarm(timer_);
+    loop_.remove(*this);
+    flush_work_.unlink();  // the object may end on any thread
+    {
+        std::unique_lock lock(mutex_);
+        close_link(lock);
+    }
+    server_->closed(*this);
+    release();
+    return loop::turn::done;
+}
+
+void server_connection::post(errand e) noexcept {
+    // acq_rel: what the poster did before is visible to the loop.
+    if (errands_.fetch_or(e, std::memory_order_acq_rel) != 0) return;
+    refs_.fetch_add(1, std::memory_order_relaxed);
+    loop_.post(errand_work_);
+}
+
+loop::turn server_connection::run_errands(loop::event_loop&) {
+    const unsigned todo = errands_.exchange(0, std::memory_order_acq_rel);
+    if (link_) {
+        if (todo & begin) {
+            if (!loop_.watch(*this, link_->fd())) closing_ = true;
+            if (closing_ || ending_) loop_.make_ready(*this);
+            const std::lock_guard lock(mutex_);
+            arm();
+        }
+        if ((todo & watch_output) && !loop_.want_write(*this)) closing_ = true;
+        if ((todo & read_again) && stalled_) loop_.make_ready(*this);
+        if (todo & drain_calls) drain_step();
+        if (todo & close_now) closing_ = true;
+        if (closing_) loop_.make_ready(*this);
+    }
+    release();
+    return loop::turn::done;
+}
+
+void server_connection::drain_step() {
+    if (closing_ || ending_) return;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!draining_) {
+            if (!tenon_peer_) {
+                session_->refuse_requests();
+            } else {
+                error stopping(errc::unavailable, "the server is stopping");
+                base::byte_buffer refusal;
+                encode_error(stopping.set_may_have_run(false), true, refusal);
+                session_->refuse_requests(base::numbers_of(errc::unavailable).rsocket,
+                                          refusal.view());
+                base::byte_buffer note;
+                put_going_away_entry(note);
+                session_->push_metadata(note.view());
+            }
+        }
+        draining_ = true;
+        if (session_->peer_streams() == 0) {
+            session_->close(wire::error_code::connection_close, "the server is stopping");
+            end_session();
+        } else {
+            loop_.arm(timer_, base::add_time(loop_.now(), drain_interval));
+        }
+    }
+    flush();
+}
+
+}  // namespace tenon::inline v0::rpc
