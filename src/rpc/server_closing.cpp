@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/error_codes.hpp"
+#include "rpc/error_codec.hpp"
 #include "rpc/hello.hpp"
 #include "rpc/server_connection.hpp"
 #include "rpc/server_core.hpp"
