@@ -32,10 +32,13 @@ void store(const local_result& out, service_call& call, void* result) {
     }
     base::byte_buffer encoded;
     coding::encode_object(call.wire_codec, *s.result, result, encoded).value();
-    if (out.decoded_as)
-        coding::decode_object(call.wire_codec, *out.decoded_as, out.object, encoded.view(), {})
-            .value();
-    else static_cast<bytes*>(out.object)->assign(encoded.view().begin(), encoded.view().end());
+    if (!out.decoded_as) {
+        static_cast<bytes*>(out.object)->assign(encoded.view().begin(), encoded.view().end());
+        return;
+    }
+    auto done =
+        coding::decode_object(call.wire_codec, *out.decoded_as, out.object, encoded.view(), {});
+    if (!done) throw failure(outgoing_call::misfit(done.error()));
 }
 
 void fill(service_call& call, const local_request& rq, const server_core& server,

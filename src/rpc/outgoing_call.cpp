@@ -14,10 +14,12 @@ void outgoing_call::decode(bytes_view data, const decode_options& options) {
         return;
     }
     auto done = coding::decode_object(wire_codec, *result_shape, result, data, options);
-    if (!done) {
-        failed.emplace(errc::data_loss, "the answer is not what the contract says: " +
-                                            std::string(done.error().message()));
-    }
+    if (!done) failed = misfit(done.error());
+}
+
+error outgoing_call::misfit(const error& e) {
+    return error(errc::data_loss,
+                 "the answer is not what the contract says: " + std::string(e.message()));
 }
 
 error outgoing_call::expired() { return error(errc::deadline, "no answer in time"); }

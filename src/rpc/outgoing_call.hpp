@@ -62,6 +62,8 @@ public:
     /// The call reached its deadline, or was given up.
     static error expired();
     static error given_up();
+    /// For a result that is not of the type the caller expects.
+    static error misfit(const error& why);
 
     /// From here to unhook() the owner is told of a cancellation. False: cancelled already.
     bool hook(call_carrier& to) noexcept;
