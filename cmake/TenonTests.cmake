@@ -80,7 +80,8 @@ foreach(source IN LISTS e2e_tests)
     endif()
     target_compile_definitions(e2e_${name} PRIVATE
         TENON_BIN_DIR="${PROJECT_BINARY_DIR}"
-        TENON_EXAMPLES_DIR="${PROJECT_BINARY_DIR}/examples")
+        TENON_EXAMPLES_DIR="${PROJECT_BINARY_DIR}/examples"
+        TENON_E2E_DIR="${PROJECT_SOURCE_DIR}/tests/e2e")
     foreach(program IN ITEMS tenon_program ${tenon_example_targets})
         if(TARGET ${program})
             add_dependencies(e2e_${name} ${program})

@@ -70,9 +70,12 @@ struct control {
     /// above. It is that of the server's runtime.
     method<std::string(std::optional<std::string>)> log_level;
 
+    /// Prometheus' text format 0.0.4; see docs/operate.md.
+    method<std::string()> metrics;
+
     TENON_API static void describe(description<control>& d);
 };
 TENON_INTERFACE(control, "tenon", "control", "1.0.0", (ping, v), info, (list, pattern),
-                (stats, pattern), connections, (log_level, level))
+                (stats, pattern), connections, (log_level, level), metrics)
 
 }  // namespace tenon::inline v0

@@ -89,6 +89,8 @@ public:
     std::vector<method_stats> stats() const;
     /// The whole server; what it and its methods have counted since start().
     server_stats status() const;
+    /// status() as text for Prometheus, format 0.0.4 (text/plain; version=0.0.4).
+    std::string metrics() const;
     /// The connections it has now.
     std::vector<connection_stats> connections() const;
 

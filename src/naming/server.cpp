@@ -2,6 +2,7 @@
 
 #include "naming/publication.hpp"
 #include "rpc/control.hpp"
+#include "rpc/metrics.hpp"
 #include "rpc/server_core.hpp"
 
 namespace tenon::inline v0 {
@@ -37,6 +38,7 @@ void server::stop(std::chrono::milliseconds drain) { core_->stop(drain); }
 void server::run() { core_->run(); }
 std::vector<method_stats> server::stats() const { return status().methods; }
 server_stats server::status() const { return rpc::status_of(*core_, "*", {scopes(), true}); }
+std::string server::metrics() const { return rpc::metrics_of(*core_, {scopes(), true}); }
 std::vector<connection_stats> server::connections() const { return core_->connections(); }
 
 }  // namespace tenon::inline v0

@@ -8,6 +8,7 @@
 
 #include "base/wildcard.hpp"
 #include "rpc/hello.hpp"
+#include "rpc/metrics.hpp"
 #include "rpc/server_core.hpp"
 #include "rpc/service_call.hpp"
 #include "tenon/control.hpp"
@@ -29,6 +30,9 @@ void control::describe(description<control>& d) {
     d[&control::connections].doc("The connections there are now.").idempotent();
     d[&control::log_level]
         .doc("Sets the least level that is logged, if one is given; tells which one it is.")
+        .idempotent();
+    d[&control::metrics]
+        .doc("What `stats` tells of all services, as text for Prometheus.")
         .idempotent();
 }
 
@@ -58,7 +62,7 @@ server_info info_of(const server_core& server) {
     i.pid = ::getpid();
     i.uid = ::geteuid();
     i.host = host_name();
-    i.version = TENON_VERSION;
+    i.version = library_version();
     i.wire = wire_version;
     i.started = server.started();
     i.uptime = server.uptime();
@@ -130,19 +134,29 @@ std::vector<service_summary> list_of(const server_core& server, std::string_view
 
 }  // namespace
 
-server_stats status_of(const server_core& server, std::string_view pattern, observer who) {
+std::string_view library_version() noexcept { return TENON_VERSION; }
+
+std::vector<const method_entry*> methods_for(const server_core& server, std::string_view pattern,
+                                             observer who) {
     std::unordered_set<std::string> hidden;
     for (const published_service& s : server.services())
         if (!s.contract.control && !who.is_owner) hidden.insert(name_of(s.contract));
+    std::vector<const method_entry*> methods;
+    for (const auto& m : server.methods().all()) {
+        const std::string_view service = service_of(m->route());
+        if (m->seen().contains(who.from) && is_meant(pattern, service) &&
+            !hidden.contains(std::string(service)))
+            methods.push_back(m.get());
+    }
+    return methods;
+}
+
+server_stats status_of(const server_core& server, std::string_view pattern, observer who) {
     server_stats all;
     all.instance = server.instance();
     all.uptime = server.uptime();
     server.count_connections(all.connections, all.accepted);
-    for (const auto& m : server.methods().all()) {
-        const std::string_view service = service_of(m->route());
-        if (!m->seen().contains(who.from) || !is_meant(pattern, service) ||
-            hidden.contains(std::string(service)))
-            continue;
+    for (const method_entry* m : methods_for(server, pattern, who)) {
         all.methods.push_back(m->stats());
         all.calls += all.methods.back().calls;
         all.errors += all.methods.back().errors;
@@ -171,6 +185,7 @@ void publish_control(server_core& server) {
         TENON_TRY(check_owner(ctx, "the list of connections"));
         return s->connections();
     };
+    c.metrics = [s](context& ctx) { return metrics_of(*s, {service_call::of(ctx).from()}); };
     c.log_level = [s](context& ctx, const std::optional<std::string>& level) {
         return change_log_level(ctx, s->runtime().log(), level);
     };

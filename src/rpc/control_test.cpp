@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/wildcard.hpp"
+#include "rpc/metrics.hpp"
 #include "rpc/test_support.hpp"
 
 namespace {
@@ -185,6 +186,10 @@ TEST(control_name, is_taken) {
     } catch (const tenon::failure& f) {
         EXPECT_EQ(f.code(), tenon::errc::conflict);
     }
+}
+
+TEST(metrics, labels_are_escaped) {
+    EXPECT_EQ(tenon::rpc::escape_label("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
 }
 
 TEST(wildcard, stars_and_question_marks) {
