@@ -56,6 +56,7 @@ script 'docs' tools/check_docs.py
 if check 'build release' compile release; then
     programs release
     check 'install' tests/install/run.sh build/release || true
+    script 'commands in the docs' tools/check_console.py build/release
     script 'gates' tests/gates/run.sh build/release
     script 'interop' tests/interop/run.sh build/release
 fi
