@@ -59,6 +59,7 @@ if check 'build release' compile release; then
     script 'commands in the docs' tools/check_console.py build/release
     script 'gates' tests/gates/run.sh build/release
     script 'interop' tests/interop/run.sh build/release
+    [ -n "$quick" ] || script 'previous release' tests/previous/run.sh build/release
 fi
 check 'compile errors' tests/compile/run.sh || true
 check 'compile time' tools/check_compile_time.py || true
