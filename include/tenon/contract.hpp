@@ -20,91 +20,46 @@
 #include <vector>
 
 #include "tenon/call.hpp"
+#include "tenon/description.hpp"
 #include "tenon/for_each.hpp"
 #include "tenon/handler.hpp"
-#include "tenon/value.hpp"
 
 namespace tenon::inline v0 {
 
-/// Where and how a method's handler runs, and what callers may assume. Set in `describe`.
-struct method_flags {
-    bool blocking = false;    ///< may sleep or compute for long: runs on the pool, never on a loop
-    bool idempotent = false;  ///< running twice does no harm: may be retried
-    bool serial = false;      ///< one call at a time
-};
-
-namespace detail {
-
-/// What is known of one method of a contract besides its C++ types.
-struct method_info {
-    std::string name;
-    std::string doc;
-    method_flags flags;
-    std::vector<std::string> param_names;
-    std::vector<std::pair<std::string, value>> defaults;
-    std::optional<codec> wire_codec;
-    const detail::signature* signature = nullptr;
-};
-
-struct contract_info {
-    std::string publisher;
-    std::string service;
-    std::string version;
-    std::string doc;
-    std::vector<method_info> methods;
-    /// The application's own control operations; their names have a dot.
-    std::vector<method_info> operations;
-    bool control = true;  // see publish_options
-
-    TENON_API method_info& add(std::string_view name, std::string_view params, const signature&);
-    TENON_API void check() const;  // names, parameter counts; throws failure(invalid)
-};
-
-}  // namespace detail
-
-/// Adds to one method what its C++ type cannot say.
-class TENON_API method_description {
-public:
-    explicit method_description(detail::method_info& info) : info_(info) {}
-
-    method_description& doc(std::string text);
-    method_description& blocking(bool yes = true);
-    method_description& idempotent(bool yes = true);
-    method_description& serial(bool yes = true);
-    /// Arguments and results always travel in this codec.
-    method_description& codec(tenon::codec c);
-    /// Used where a caller leaves the parameter out. Throws failure(invalid) for an unknown name.
-    template <class T>
-        requires(!std::is_convertible_v<const T&, value>)
-    method_description& default_value(std::string_view param, const T& v) {
-        return default_value(param, value::from(v));
-    }
-    method_description& default_value(std::string_view param, value v);
-
-private:
-    detail::method_info& info_;
-};
-
-/// Handed to the contract's `describe`.
+/// Handed to the `describe` of a contract, or of a class exposed with TENON_SERVICE.
 template <class Contract>
 class description {
 public:
     description(detail::contract_info& info, Contract& prototype)
-        : info_(info), prototype_(prototype) {}
+        : info_(info), prototype_(&prototype) {}
+    description(detail::contract_info& info, detail::member_finder find)
+        : info_(info), find_(find) {}
 
     description& doc(std::string text) {
         info_.doc = std::move(text);
         return *this;
     }
 
-    template <class Method>
-    method_description operator[](Method Contract::*which) {
-        return method_description(*static_cast<detail::method_info*>((prototype_.*which).tag()));
+    /// d[&math::plus]. Throws failure(invalid) for a member function that is not exposed.
+    template <class Method, class Class>
+    method_description operator[](Method Class::*which) {
+        if constexpr (std::is_function_v<Method>)
+            return member(&which, &detail::type_tag<Method Class::*>);
+        else
+            return method_description(
+                *static_cast<detail::method_info*>((prototype_->*which).tag()));
     }
 
 private:
+    method_description member(const void* pointer, const void* type) {
+        detail::method_info* found = find_ ? find_(info_, pointer, type) : nullptr;
+        if (!found) throw failure(error(errc::invalid, "describe() names a member not exposed"));
+        return method_description(*found);
+    }
+
     detail::contract_info& info_;
-    Contract& prototype_;
+    Contract* prototype_ = nullptr;         // of a contract …
+    detail::member_finder find_ = nullptr;  // … or of an exposed class
 };
 
 /// One request/response member of a contract: R is what it returns, Errors are the described types

@@ -95,6 +95,8 @@ TENON_API void reply_error(context&, error) noexcept;
 /// The exception being handled, as an error: failure keeps its error, std::exception becomes
 /// `internal` with its text, anything else `internal`.
 TENON_API error current_error() noexcept;
+/// The same; errors that the description of the call's method declares keep name and data.
+TENON_API error current_error(const context&) noexcept;
 /// The same call as an object that lives until release(); for coroutines.
 TENON_API context& keep(context&);
 TENON_API void release(context& kept) noexcept;
@@ -157,24 +159,27 @@ consteval bool can_implement() {
 template <class F, class R, class... Args>
 inline constexpr bool fits = can_implement<F, R, Args...>();
 
+/// Whether the exception being handled is an E, as an error with name and data.
+template <class E>
+bool caught_as(error& found) {
+    try {
+        throw;
+    } catch (const E& e) {
+        found = make_error(e);
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
 /// Turns the exception being handled into an error; declared error types keep name and data.
 template <class... Errors>
-error caught() {
+error caught(const context& ctx) {
     if constexpr (sizeof...(Errors) > 0) {
         error found(errc::internal);
-        auto match = [&]<class E>(std::type_identity<E>) {
-            try {
-                throw;
-            } catch (const E& e) {
-                found = make_error(e);
-                return true;
-            } catch (...) {
-                return false;
-            }
-        };
-        if ((match(std::type_identity<Errors>{}) || ...)) return found;
+        if ((caught_as<Errors>(found) || ...)) return found;
     }
-    return current_error();
+    return current_error(ctx);
 }
 
 template <class F, class R, class ArgsTuple, class ErrorsTuple>
@@ -211,7 +216,7 @@ private:
                     answer(ctx, invoke_handler(f_, ctx, std::move(std::get<I>(args))...));
                 }
             } catch (...) {
-                reply_error(ctx, caught<Errors...>());
+                reply_error(ctx, caught<Errors...>(ctx));
             }
         }
     }
@@ -243,7 +248,7 @@ private:
                 answer(ctx, co_await std::move(work));
             }
         } catch (...) {
-            failed = caught<Errors...>();
+            failed = caught<Errors...>(ctx);
         }
         if (failed) reply_error(ctx, *std::move(failed));
     }

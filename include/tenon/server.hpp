@@ -22,6 +22,14 @@ namespace rpc {
 class server_core;
 }  // namespace rpc
 
+class functions;
+
+namespace detail {
+template <class First = void, class...>
+inline constexpr bool narrows = std::is_same_v<std::remove_cvref_t<First>, publish_options> ||
+                                std::is_same_v<std::remove_cvref_t<First>, scopes>;
+}  // namespace detail
+
 /// Configure, start, stop. Configuring is for one thread and ends with start(); the rest is
 /// thread-safe. Handlers may run at the same time on loops, pool and in-process callers.
 class TENON_API server {
@@ -43,7 +51,8 @@ public:
     template <class Contract>
     Contract& publish(const publish_options& options = {}) {
         auto object = std::make_unique<holder<Contract>>();
-        const std::vector<detail::binding> bindings = add(detail::contract_of<Contract>(), options);
+        const std::vector<detail::binding> bindings =
+            offer(detail::contract_of<Contract>(), options);
         detail::contract_visitor<Contract> v{object->contract, nullptr, &bindings};
         tenon_interface(v);
         Contract& contract = object->contract;
@@ -65,7 +74,55 @@ public:
         return *object;
     }
 
-    /// Called once when the server has started, with its endpoints (real port numbers).
+    // The second way to define a service; tenon/service.hpp has the definitions.
+
+    /// Offers a class exposed with TENON_SERVICE: each request gets a fresh instance, made from
+    /// copies of the arguments; std::ref and std::shared_ptr let them share something. With
+    /// `tenon::shared` as the first argument one instance, made here, serves all requests. What the
+    /// constructor throws is the error of the call, which then has surely not run.
+    template <class Service, class... Args>
+        requires(!detail::narrows<Args...>)
+    server& add(Args&&... args) {
+        return add<Service>(publish_options{}, std::forward<Args>(args)...);
+    }
+    template <class Service, class... Args>
+    server& add(scopes seen, Args&&... args) {
+        return add<Service>(publish_options{.seen = seen}, std::forward<Args>(args)...);
+    }
+    template <class Service, class... Args>
+    server& add(const publish_options& options, Args&&... args);
+
+    /// Offers an existing object of an exposed class to all requests.
+    template <class Service>
+    server& add(std::shared_ptr<Service> object) {
+        return add(publish_options{}, std::move(object));
+    }
+    template <class Service>
+    server& add(scopes seen, std::shared_ptr<Service> object) {
+        return add(publish_options{.seen = seen}, std::move(object));
+    }
+    template <class Service>
+    server& add(const publish_options& options, std::shared_ptr<Service> object);
+
+    /// Offers a table of functions.
+    server& add(const functions& table) { return add(publish_options{}, table); }
+    server& add(scopes seen, const functions& table) {
+        return add(publish_options{.seen = seen}, table);
+    }
+    server& add(const publish_options& options, const functions& table);
+
+    /// Adds an operation of the application's own to the control side of a service that is published
+    /// already: server.operation("demo/math", "cache.clear", […] { … }).doc("Forgets everything.")
+    /// Called by its route, "demo/math.cache.clear". The function is like those of tenon::functions.
+    /// Throws failure: `invalid` for a name without a dot or an unknown service, `conflict` if the
+    /// service is published without control or has the operation. The description may be used until
+    /// start().
+    template <class F>
+    method_description operation(std::string_view service, std::string_view name, F f,
+                                 std::string_view params = {});
+
+    /// Called when the server has started, with its endpoints (real port numbers); may be given
+    /// several.
     server& on_started(std::function<void(const std::vector<std::string>&)> f);
 
     /// Begins to accept. Throws failure(conflict) if it was started before.
@@ -84,6 +141,16 @@ public:
     /// start(), then waits for SIGINT, SIGTERM or stop(), then stops. Only here the library touches
     /// signal dispositions, and it restores them. Needs a runtime with threads of its own.
     void run();
+    /// The same; `started` is called once the server has started, with its endpoints or nothing.
+    template <class F>
+        requires(std::is_invocable_v<F&, const std::vector<std::string>&> ||
+                 std::is_invocable_v<F&>)
+    void run(F started) {
+        if constexpr (std::is_invocable_v<F&, const std::vector<std::string>&>)
+            on_started(std::move(started));
+        else on_started([f = std::move(started)](const std::vector<std::string>&) mutable { f(); });
+        run();
+    }
 
     /// Of the methods in the order of their publishing, without those of tenon/control.
     std::vector<method_stats> stats() const;
@@ -103,8 +170,13 @@ private:
         Contract contract;
     };
 
-    std::vector<detail::binding> add(const detail::contract_info& info,
-                                     const publish_options& options);
+    std::vector<detail::binding> offer(const detail::contract_info& info,
+                                       const publish_options& options);
+    template <class Service, class Instances>
+    server& expose(const publish_options& options, const Instances& instances);
+    detail::method_info& operate(std::string_view service, std::string_view name,
+                                 std::string_view params, const detail::signature& types,
+                                 std::unique_ptr<detail::handler> handler);
     void keep(std::unique_ptr<kept> object);
 
     std::shared_ptr<rpc::server_core> core_;

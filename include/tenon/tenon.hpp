@@ -4,4 +4,5 @@
 #include "tenon/client.hpp"
 #include "tenon/discover.hpp"
 #include "tenon/server.hpp"
+#include "tenon/service.hpp"
 #include "tenon/struct.hpp"

@@ -19,9 +19,15 @@ server& server::listen(std::string_view endpoint) {
     return *this;
 }
 
-std::vector<detail::binding> server::add(const detail::contract_info& info,
-                                         const publish_options& options) {
+std::vector<detail::binding> server::offer(const detail::contract_info& info,
+                                           const publish_options& options) {
     return core_->add(info, options);
+}
+
+detail::method_info& server::operate(std::string_view service, std::string_view name,
+                                     std::string_view params, const detail::signature& types,
+                                     std::unique_ptr<detail::handler> handler) {
+    return core_->add_operation(service, name, params, types, std::move(handler));
 }
 
 void server::keep(std::unique_ptr<kept> object) { kept_.push_back(std::move(object)); }

@@ -30,6 +30,14 @@ std::vector<std::string> split(std::string_view list) {
     return names;
 }
 
+void check_params(const std::string& where, const detail::method_info& m) {
+    if (m.param_names.size() != m.signature->param_count)
+        bad(where + " names " + std::to_string(m.param_names.size()) + " parameters but takes " +
+            std::to_string(m.signature->param_count));
+    const bool raw = m.wire_codec == codec::raw;
+    if (raw && m.signature->param_count > 1) bad(where + " is raw and so takes one parameter");
+}
+
 }  // namespace
 
 namespace detail {
@@ -52,12 +60,41 @@ void contract_info::check() const {
     for (const method_info& m : methods) {
         const std::string where = service + "." + m.name;
         if (!is_name(m.name, false)) bad(where + " is not a name");
-        if (m.param_names.size() != m.signature->param_count)
-            bad(where + " names " + std::to_string(m.param_names.size()) +
-                " parameters but takes " + std::to_string(m.signature->param_count));
-        const bool raw = m.wire_codec == codec::raw;
-        if (raw && m.signature->param_count > 1) bad(where + " is raw and so takes one parameter");
+        if (std::any_of(methods.data(), &m, [&](const auto& o) { return o.name == m.name; }))
+            throw failure(error(errc::conflict, where + " is there twice"));
+        check_params(where, m);
     }
+}
+
+void contract_info::check_operation(const method_info& m) const {
+    const std::string where = service + "." + m.name;
+    const bool dotted = is_name(m.name, true) && m.name.find('.') != std::string::npos &&
+                        m.name.find("..") == std::string::npos && m.name.front() != '.' &&
+                        m.name.back() != '.';
+    if (!dotted) bad(where + ": a control operation has a name with a dot, like \"cache.clear\"");
+    check_params(where, m);
+}
+
+void method_info::declare(const declared_error& e) {
+    errors.push_back(e);
+    if (!signature) return;
+    struct owning : detail::signature {
+        std::vector<const shape*> all;
+    };
+    auto own = std::make_shared<owning>();
+    static_cast<detail::signature&>(*own) = *signature;
+    own->all.assign(signature->errors, signature->errors + signature->error_count);
+    own->all.push_back(e.type);
+    own->errors = own->all.data();
+    ++own->error_count;
+    own_signature_ = std::move(own);
+    signature = own_signature_.get();
+}
+
+void method_info::set_default(std::string_view param, value v) {
+    if (std::find(param_names.begin(), param_names.end(), param) == param_names.end())
+        bad(name + " has no parameter \"" + std::string(param) + "\"");
+    defaults.emplace_back(param, std::move(v));
 }
 
 target::~target() = default;
@@ -104,33 +141,5 @@ private:
 binding binding::tagged(void* tag) { return binding(std::make_shared<tag_target>(tag)); }
 
 }  // namespace detail
-
-method_description& method_description::doc(std::string text) {
-    info_.doc = std::move(text);
-    return *this;
-}
-method_description& method_description::blocking(bool yes) {
-    info_.flags.blocking = yes;
-    return *this;
-}
-method_description& method_description::idempotent(bool yes) {
-    info_.flags.idempotent = yes;
-    return *this;
-}
-method_description& method_description::serial(bool yes) {
-    info_.flags.serial = yes;
-    return *this;
-}
-method_description& method_description::codec(tenon::codec c) {
-    info_.wire_codec = c;
-    return *this;
-}
-method_description& method_description::default_value(std::string_view param, value v) {
-    const auto& names = info_.param_names;
-    if (std::find(names.begin(), names.end(), param) == names.end())
-        bad(info_.name + " has no parameter \"" + std::string(param) + "\"");
-    info_.defaults.emplace_back(param, std::move(v));
-    return *this;
-}
 
 }  // namespace tenon::inline v0

@@ -176,6 +176,40 @@ std::vector<detail::binding> server_core::add_methods(const detail::contract_inf
     return slots;
 }
 
+detail::method_info& server_core::add_operation(std::string_view service, std::string_view name,
+                                                std::string_view params,
+                                                const detail::signature& types,
+                                                std::unique_ptr<detail::handler> handler) {
+    if (!configuring()) throw failure(error(errc::conflict, "operation() comes before start()"));
+    const auto at = std::find_if(services_.begin(), services_.end(), [&](const auto& s) {
+        return s.contract.publisher + "/" + s.contract.service == service;
+    });
+    if (at == services_.end())
+        throw failure(error(errc::invalid, std::string(service) + " is not published"));
+    detail::contract_info one;
+    detail::method_info& info = one.add(name, params, types);
+    at->contract.check_operation(info);
+    const std::string route = std::string(service) + "." + info.name;
+    if (!at->options.control)
+        throw failure(error(errc::conflict, route + ": the service is published without control"));
+    const auto index = static_cast<std::size_t>(at - services_.begin());
+    for (const operation& o : operations_)
+        if (o.service == index && o.info.name == name)
+            throw failure(error(errc::conflict, route + " is there already"));
+    return operations_.emplace_back(operation{index, std::move(info), std::move(handler)}).info;
+}
+
+void server_core::publish_operations() {
+    for (operation& o : operations_) {
+        published_service& s = services_[o.service];
+        s.contract.check_operation(o.info);
+        s.contract.operations.push_back(o.info);
+        method_entry* entry =
+            methods_->add(s.contract, o.info, s.options.seen, runtime_->log()).value();
+        entry->set_handler(std::move(o.handler));
+    }
+}
+
 void server_core::start() {
     if (auto e = runtime_->unusable()) throw failure(*std::move(e));
     if (configuring()) publish_control(*this);
@@ -186,6 +220,7 @@ void server_core::start() {
     running_since_ = runtime_->time().now();
     runtime_->join(shared_from_this());
     try {
+        publish_operations();
         runtime_->announce(instance_, shared_from_this()).value();
         names_.push_back(instance_);
         for (const auto& part : parts_) part->on_start(*this);
@@ -204,7 +239,7 @@ void server_core::start() {
         a->open();
     }
     pending_.clear();
-    if (on_started_) on_started_(endpoints_);
+    for (const auto& started : on_started_) started(endpoints_);
 }
 
 std::vector<std::string> server_core::endpoints() const { return endpoints_; }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -50,9 +51,13 @@ public:
                                      const publish_options& options);
     /// For tenon/control, which is not among services().
     std::vector<detail::binding> add_control(const detail::contract_info& info);
+    /// May be described further until start().
+    detail::method_info& add_operation(std::string_view service, std::string_view name,
+                                       std::string_view params, const detail::signature& types,
+                                       std::unique_ptr<detail::handler> handler);
     void add(std::unique_ptr<server_part> part) { parts_.push_back(std::move(part)); }
     void on_started(std::function<void(const std::vector<std::string>&)> f) {
-        on_started_ = std::move(f);
+        on_started_.push_back(std::move(f));
     }
 
     /// For parts, in on_start(): not among endpoints().
@@ -99,7 +104,14 @@ public:
 private:
     enum class state { configuring, running, draining, stopped };
 
+    struct operation {
+        std::size_t service;  // among services_
+        detail::method_info info;
+        std::unique_ptr<detail::handler> handler;
+    };
+
     std::vector<detail::binding> add_methods(const detail::contract_info& info, scopes seen);
+    void publish_operations();
     std::string refusal(const transport::link& link, const std::string& key);
     void stop_parts() noexcept;
     void wait_until(base::time_point limit, bool (server_core::*done)() const);
@@ -114,10 +126,11 @@ private:
     wire::byte_budget reassembly_;
     decode_options decoding_;
     transport::access_rule access_;
-    std::function<void(const std::vector<std::string>&)> on_started_;
+    std::vector<std::function<void(const std::vector<std::string>&)>> on_started_;
     std::chrono::system_clock::time_point started_at_{};
     base::time_point running_since_{};
     std::vector<published_service> services_;
+    std::deque<operation> operations_;  // not moved about: users describe them
     std::vector<std::unique_ptr<server_part>> parts_;
     std::vector<std::string> names_;  // of inproc endpoints
     std::vector<std::unique_ptr<transport::listener>> pending_;

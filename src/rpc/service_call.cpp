@@ -250,6 +250,13 @@ error current_error() noexcept {
     }
 }
 
+error current_error(const context& c) noexcept {
+    error found(errc::internal);
+    for (const declared_error& e : rpc::service_call::of(c).method().info().errors)
+        if (e.caught(found)) return found;
+    return current_error();
+}
+
 context& keep(context& c) {
     auto& kept = rpc::service_call::of(c).keep();
     // What the coroutine calls before it first suspends inherits from the call that lasts.
