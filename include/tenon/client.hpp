@@ -18,6 +18,8 @@
 
 namespace tenon::inline v0 {
 
+class manifest;  // tenon/manifest.hpp
+
 namespace rpc {
 class client_core;
 }  // namespace rpc
@@ -57,6 +59,14 @@ public:
     /// Fire-and-forget: returns when the request has been handed to the connection. No result, and
     /// no word of failures on the server. In process it returns when the handler has, with its error.
     result<void> send(std::string_view route, const value& arguments);
+
+    /// Asks the server for the manifest of a service, "publisher/service", and keeps it: from then on
+    /// call(), try_call() and send() to that service are checked against it before anything is
+    /// sent, and fail with `invalid` or `unsupported` if they do not fit. A call that does not fit
+    /// makes the client ask once more, in case the service has changed. Copies of the client share
+    /// what is kept. Errors: `not_found`; `unsupported` if the service is published without
+    /// control, or the server is too old or not Tenon's.
+    result<tenon::manifest> manifest(std::string_view service, const call_options& options = {});
 
     /// For connect<>(): what the methods of a contract call.
     std::vector<detail::binding> bind(const detail::contract_info& contract) const;

@@ -55,13 +55,18 @@ struct service_summary {
     /// False: published without control, and so nothing but the above is told.
     bool control = true;
     std::string doc;
+    /// Of the manifest.
+    std::string hash;
 };
-TENON_STRUCT(service_summary, publisher, service, version, instance, seen, control, doc)
+TENON_STRUCT(service_summary, publisher, service, version, instance, seen, control, doc, hash)
 
 struct control {
     method<value(value)> ping;
     method<server_info()> info;
     method<std::vector<service_summary>(std::string)> list;
+    /// Of "publisher/service", for tenon::manifest::from(); nil if its hash is `if_not`. A service
+    /// published without control is `unsupported`.
+    method<value(std::string, std::string)> manifest;
     method<server_stats(std::string)> stats;
     /// `denied` unless the caller is in the server's process, or has a Unix socket and is root or
     /// the server's user.
@@ -76,6 +81,7 @@ struct control {
     TENON_API static void describe(description<control>& d);
 };
 TENON_INTERFACE(control, "tenon", "control", "1.0.0", (ping, v), info, (list, pattern),
-                (stats, pattern), connections, (log_level, level), metrics)
+                (manifest, service, if_not), (stats, pattern), connections, (log_level, level),
+                metrics)
 
 }  // namespace tenon::inline v0

@@ -21,6 +21,7 @@ const std::string& client::endpoint() const noexcept { return core_->endpoint();
 result<value> client::try_call(std::string_view route, const value& arguments,
                                const call_options& options) {
     const codec c = core_->options().codec;
+    TENON_TRY(core_->manifests().check(*core_, route, arguments, c, options));
     base::byte_buffer encoded;
     TENON_TRY(coding::encode_value(c, arguments, encoded));
     auto answer = core_->call_encoded(route, c, encoded.view(), options);
@@ -35,9 +36,14 @@ result<bytes> client::try_call_encoded(std::string_view route, codec c, bytes_vi
 
 result<void> client::send(std::string_view route, const value& arguments) {
     const codec c = core_->options().codec;
+    TENON_TRY(core_->manifests().check(*core_, route, arguments, c, {}));
     base::byte_buffer encoded;
     TENON_TRY(coding::encode_value(c, arguments, encoded));
     return core_->send(route, c, encoded.view());
+}
+
+result<tenon::manifest> client::manifest(std::string_view service, const call_options& options) {
+    return core_->manifests().fetch(*core_, service, options);
 }
 
 std::vector<detail::binding> client::bind(const detail::contract_info& contract) const {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "rpc/known_manifests.hpp"
 #include "tenon/client.hpp"
 
 namespace tenon::inline v0::rpc {
@@ -28,6 +29,11 @@ public:
 
     /// What the methods of a contract call, in their order.
     virtual std::vector<detail::binding> bind(const detail::contract_info& contract) = 0;
+
+    known_manifests& manifests() noexcept { return manifests_; }
+
+private:
+    known_manifests manifests_;
 };
 
 }  // namespace tenon::inline v0::rpc

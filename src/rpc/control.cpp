@@ -23,6 +23,10 @@ void control::describe(description<control>& d) {
         .doc("The services that the caller may see and whose \"publisher/service\" matches.")
         .idempotent()
         .default_value("pattern", "*");
+    d[&control::manifest]
+        .doc("What a service says of itself; nil if that has the hash `if_not`.")
+        .idempotent()
+        .default_value("if_not", "");
     d[&control::stats]
         .doc("What the server and the methods of matching services have counted.")
         .idempotent()
@@ -116,20 +120,48 @@ service_summary summary_of(const detail::contract_info& c, scopes seen, std::str
     s.instance = instance;
     s.seen = names_of(seen);
     s.control = c.control;
-    if (c.control) s.doc = c.doc;
     return s;
+}
+
+manifest manifest_of_control() {
+    static const manifest made = detail::make_manifest(detail::contract_of<control>());
+    return made;
 }
 
 std::vector<service_summary> list_of(const server_core& server, std::string_view pattern,
                                      scopes from) {
     std::vector<service_summary> all;
-    const auto consider = [&](const detail::contract_info& c, scopes seen) {
-        if (seen.contains(from) && is_meant(pattern, name_of(c)))
-            all.push_back(summary_of(c, seen, server.instance()));
+    const auto tell = [&](const detail::contract_info& c, const manifest& m) {
+        all.back().doc = c.doc;
+        all.back().hash = m.hash();
     };
-    for (const published_service& s : server.services()) consider(s.contract, s.options.seen);
-    consider(detail::contract_of<control>(), scope::all);
+    for (const published_service& s : server.services()) {
+        if (!s.options.seen.contains(from) || !is_meant(pattern, name_of(s.contract))) continue;
+        all.push_back(summary_of(s.contract, s.options.seen, server.instance()));
+        if (s.contract.control) tell(s.contract, server.manifest_of(s));
+    }
+    const detail::contract_info& own = detail::contract_of<control>();
+    if (is_meant(pattern, name_of(own))) {
+        all.push_back(summary_of(own, scope::all, server.instance()));
+        tell(own, manifest_of_control());
+    }
     return all;
+}
+
+result<value> content_of(const manifest& m, std::string_view if_not) {
+    if (m.hash() == if_not) return value();
+    return m.content();
+}
+
+result<value> manifest_for(const server_core& server, const std::string& service,
+                           std::string_view if_not, scopes from) {
+    if (is_control(service)) return content_of(manifest_of_control(), if_not);
+    for (const published_service& s : server.services()) {
+        if (name_of(s.contract) != service || !s.options.seen.contains(from)) continue;
+        if (s.contract.control) return content_of(server.manifest_of(s), if_not);
+        return error(errc::unsupported, service + " is published without control");
+    }
+    return error(errc::not_found, "no service \"" + service + "\" here");
 }
 
 }  // namespace
@@ -177,6 +209,9 @@ void publish_control(server_core& server) {
     c.info = [s] { return info_of(*s); };
     c.list = [s](context& ctx, const std::string& pattern) {
         return list_of(*s, pattern, service_call::of(ctx).from());
+    };
+    c.manifest = [s](context& ctx, const std::string& service, const std::string& if_not) {
+        return manifest_for(*s, service, if_not, service_call::of(ctx).from());
     };
     c.stats = [s](context& ctx, const std::string& pattern) {
         return status_of(*s, pattern, {service_call::of(ctx).from()});

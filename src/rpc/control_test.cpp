@@ -7,6 +7,7 @@
 #include "base/wildcard.hpp"
 #include "rpc/metrics.hpp"
 #include "rpc/test_support.hpp"
+#include "tenon/manifest.hpp"
 
 namespace {
 
@@ -97,6 +98,76 @@ TEST_P(control, list_tells_what_the_caller_may_see) {
     EXPECT_EQ(names(c.list("nobody/*")), strings());
 }
 
+TEST_P(control, manifests_come_with_their_hash) {
+    auto c = connect();
+    const auto lab_manifest = tenon::manifest_of<lab>();
+    const auto got = tenon::manifest::from(c.manifest("test/lab", "")).value();
+    EXPECT_EQ(got.hash(), lab_manifest.hash());
+    EXPECT_EQ(got.to_json(), lab_manifest.to_json());
+    EXPECT_TRUE(c.manifest("test/lab", got.hash()).is_nil());
+    EXPECT_FALSE(c.manifest("test/lab", "sha256:0").is_nil());
+    EXPECT_FALSE(c.handle().call("tenon/control.manifest", "test/lab").is_nil());
+    EXPECT_EQ(c.list("test/lab").at(0).hash, got.hash());
+    EXPECT_EQ(c.list("test/hidden").at(0).hash, "");
+
+    const auto own = tenon::manifest::from(c.manifest("tenon/control", "")).value();
+    EXPECT_EQ(own.hash(), tenon::manifest_of<tenon::control>().hash());
+    EXPECT_EQ(own.service(), "control");
+}
+
+TEST_P(control, manifests_that_are_not_told) {
+    auto c = connect();
+    const auto nobody = c.manifest.try_call("test/nobody", "");
+    ASSERT_FALSE(nobody);
+    EXPECT_EQ(nobody.error().code(), tenon::errc::not_found);
+    const auto kept = c.manifest.try_call("test/hidden", "");
+    ASSERT_FALSE(kept);
+    EXPECT_EQ(kept.error().code(), tenon::errc::unsupported);
+    EXPECT_EQ(kept.error().message(), "test/hidden is published without control");
+    const auto near = c.manifest.try_call("test/local", "");
+    EXPECT_EQ(near.has_value(), in_process());
+    if (!near) {
+        EXPECT_EQ(near.error().code(), tenon::errc::not_found);
+    }
+}
+
+TEST_P(control, calls_by_name_are_checked_before_they_are_sent) {
+    auto c = connect();
+    tenon::client client = c.handle();
+    tenon::client copy = client;
+    const auto calls = [&] { return s.server->status().calls; };
+    const auto wrong = tenon::value::list({1, "two"});
+    EXPECT_FALSE(client.try_call("test/lab.plus", wrong));
+    EXPECT_EQ(calls(), 1u);  // the server found out
+
+    ASSERT_TRUE(client.manifest("test/lab"));
+    const auto before = calls();
+    for (tenon::client* each : {&client, &copy}) {
+        const auto refused = each->try_call("test/lab.plus", wrong);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code(), tenon::errc::invalid);
+        EXPECT_EQ(refused.error().message(), "b: expected number, got string");
+        EXPECT_FALSE(refused.error().may_have_run());
+    }
+    const auto unknown = client.try_call("test/lab.minus", tenon::value::list({}));
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().code(), tenon::errc::unsupported);
+    const auto named = client.try_call("test/lab.plus", tenon::value::object({{"a", 1}, {"c", 2}}));
+    ASSERT_FALSE(named);
+    EXPECT_NE(named.error().message().find("\"c\""), std::string_view::npos);
+    EXPECT_FALSE(client.send("test/lab.poke", tenon::value::list({"x"})));
+    EXPECT_EQ(calls(), before);
+
+    EXPECT_EQ(client.call("test/lab.plus", 10, 20).as<int>(), 30);
+    EXPECT_EQ(client.call("test/lab.plus", 10).as<int>(), 11);
+    EXPECT_EQ(client.call("test/lab.numbers", std::vector<int>{1, 2}).as<std::vector<int>>(),
+              (std::vector<int>{1, 2}));
+    // What has no manifest is not checked.
+    EXPECT_EQ(client.call("test/hidden.secret").as<int>(), 1);
+    EXPECT_EQ(client.manifest("test/lab").value().hash(), tenon::manifest_of<lab>().hash());
+    EXPECT_EQ(client.manifest("test/hidden").error().code(), tenon::errc::unsupported);
+}
+
 TEST_P(control, stats_leave_out_what_is_not_told_of) {
     auto c = connect();
     auto l = s.connect();
@@ -171,6 +242,53 @@ TEST_P(control, the_log_level_is_for_the_owner_to_set) {
     ASSERT_FALSE(wrong);
     EXPECT_EQ(wrong.error().code(), tenon::errc::invalid);
     EXPECT_EQ(c.log_level("off"), "off");
+}
+
+}  // namespace
+
+namespace before {
+struct pair {
+    tenon::method<int(int)> sum;
+};
+TENON_INTERFACE(pair, "test", "pair", "1.0.0", (sum, a))
+}  // namespace before
+
+namespace after {
+struct pair {
+    tenon::method<int(int, int)> sum;
+};
+TENON_INTERFACE(pair, "test", "pair", "2.0.0", (sum, a, b))
+}  // namespace after
+
+namespace {
+
+TEST(manifest_of_a_client, is_asked_for_again_if_a_call_does_not_fit) {
+    const std::string endpoint = fresh_endpoint("unix");
+    std::optional<tenon::server> server;
+    server.emplace();
+    server->publish<before::pair>().sum = [](int a) { return a; };
+    server->listen(endpoint).start();
+    tenon::client client = tenon::connect(endpoint);
+    EXPECT_EQ(client.manifest("test/pair").value().version(), "1.0.0");
+    EXPECT_EQ(client.call("test/pair.sum", 1).as<int>(), 1);
+    EXPECT_FALSE(client.try_call("test/pair.sum", tenon::value::list({1, 2})));
+
+    server.emplace();
+    server->publish<after::pair>().sum = [](int a, int b) { return a + b; };
+    server->listen(endpoint).start();
+    EXPECT_TRUE(eventually([&] {
+        const auto sum = client.try_call("test/pair.sum", tenon::value::list({1, 2}));
+        return sum && sum->as_int64() == 3;
+    }));
+    const auto refused = client.try_call("test/pair.sum", tenon::value::list({1}));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "missing argument \"b\"");
+    EXPECT_EQ(server->status().calls, 1u);
+    server.reset();
+    // With nobody to ask, what is known counts.
+    const auto alone = client.try_call("test/pair.sum", tenon::value::list({1}));
+    ASSERT_FALSE(alone);
+    EXPECT_EQ(alone.error().code(), tenon::errc::invalid);
 }
 
 struct usurper {

@@ -244,6 +244,13 @@ void server_core::start() {
 
 std::vector<std::string> server_core::endpoints() const { return endpoints_; }
 
+manifest server_core::manifest_of(const published_service& service) const {
+    const std::lock_guard lock(manifests_mutex_);
+    const auto known = manifests_.find(&service);
+    if (known != manifests_.end()) return known->second;
+    return manifests_.emplace(&service, detail::make_manifest(service.contract)).first->second;
+}
+
 std::chrono::nanoseconds server_core::uptime() const noexcept {
     const bool has_started = running_since_ != base::time_point();
     return has_started ? runtime_->time().now() - running_since_ : std::chrono::nanoseconds(0);

@@ -14,6 +14,7 @@
 #include "base/intrusive.hpp"
 #include "rpc/method_table.hpp"
 #include "rpc/runtime_core.hpp"
+#include "tenon/manifest.hpp"
 #include "tenon/server.hpp"
 #include "transport/access.hpp"
 #include "transport/listener.hpp"
@@ -81,6 +82,8 @@ public:
     /// 12 hex digits; also where in-process clients find it: "inproc:INSTANCE".
     const std::string& instance() const noexcept { return instance_; }
     const std::vector<published_service>& services() const noexcept { return services_; }
+    /// Made when first asked for. Thread-safe.
+    manifest manifest_of(const published_service& service) const;
     /// Bytes of unfinished messages on all connections.
     wire::byte_budget& reassembly() noexcept { return reassembly_; }
 
@@ -130,7 +133,9 @@ private:
     std::chrono::system_clock::time_point started_at_{};
     base::time_point running_since_{};
     std::vector<published_service> services_;
-    std::deque<operation> operations_;  // not moved about: users describe them
+    std::deque<operation> operations_;     // not moved about: users describe them
+    mutable base::mutex manifests_mutex_;  // guards manifests_
+    mutable std::map<const published_service*, manifest> manifests_;
     std::vector<std::unique_ptr<server_part>> parts_;
     std::vector<std::string> names_;  // of inproc endpoints
     std::vector<std::unique_ptr<transport::listener>> pending_;
