@@ -70,6 +70,32 @@ private:
     std::shared_ptr<const manifests::model> model_;
 };
 
+/// What is different between two versions of a service, and whether programs made for the older one
+/// keep working with the newer.
+struct change {
+    bool breaking;
+    /// "plus", "plus(a)", "plus result", "item.count", "version"
+    std::string where;
+    /// "parameter added without a default", "was int32, is string"
+    std::string what;
+};
+/// Breaking changes first. Empty if nothing is different that either side could notice.
+/// docs/design/manifest.md has the rules.
+TENON_API std::vector<change> compare(const manifest& older, const manifest& newer);
+
+/// A page for people: signatures, documentation, errors, types. Lines of at most `width` columns
+/// where words allow it (at least 40).
+TENON_API std::string to_text(const manifest& m, std::size_t width = 80);
+
+/// A C++ header with the contract and its types, complete and formatted. The manifest of what it
+/// defines has the same hash, if `m` is one of a Tenon contract. Throws failure(unsupported) if a
+/// name in it cannot be one in C++.
+TENON_API std::string to_cpp(const manifest& m);
+
+/// One JSON Schema document, draft 2020-12, of how things look in JSON: "$defs" has every named
+/// type, and "plus.params", "plus.result" and "plus.error.sold_out" for every method.
+TENON_API value to_json_schema(const manifest& m);
+
 namespace detail {
 TENON_API manifest make_manifest(const contract_info& contract);
 }  // namespace detail

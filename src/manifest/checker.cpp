@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "codec/trouble.hpp"
+#include "manifest/notation.hpp"
 #include "tenon/shape.hpp"
 
 namespace tenon::inline v0::manifests {
@@ -35,33 +36,6 @@ void* place() {
     if constexpr (Any) return &current->any;
     else return current->plain;
 }
-const char* name_of_kind(kind k) {
-    switch (k) {
-        case kind::int8: return shape_of<std::int8_t>().name;
-        case kind::int16: return shape_of<std::int16_t>().name;
-        case kind::int32: return shape_of<std::int32_t>().name;
-        case kind::int64: return shape_of<std::int64_t>().name;
-        case kind::uint8: return shape_of<std::uint8_t>().name;
-        case kind::uint16: return shape_of<std::uint16_t>().name;
-        case kind::uint32: return shape_of<std::uint32_t>().name;
-        case kind::uint64: return shape_of<std::uint64_t>().name;
-        case kind::nothing: return "nothing";
-        case kind::boolean: return "boolean";
-        case kind::float32: return "float32";
-        case kind::float64: return "float64";
-        case kind::string: return "string";
-        case kind::bytes: return "bytes";
-        case kind::time_point: return "time";
-        case kind::duration: return "duration";
-        case kind::map: return "map";
-        case kind::tuple: return "tuple";
-        case kind::optional: return "optional";
-        case kind::variant: return "variant";
-        case kind::dynamic: return "value";
-        default: return "array";
-    }
-}
-
 const time_ops any_time{
     .get = [](const void*, std::int64_t&, std::uint32_t&) { return true; },
     .set = [](void*, std::int64_t, std::uint32_t) { return true; },

@@ -12,7 +12,8 @@ constexpr std::size_t most_members = 4'096;              // and operations
 constexpr std::size_t most_shapes = 4'096;               // named ones
 constexpr std::size_t most_types = 100'000;              // shapes anywhere
 constexpr std::size_t most_params = 256;
-constexpr std::size_t most_fields = 256;    // as TENON_STRUCT
+constexpr std::size_t most_fields = 256;          // as TENON_STRUCT
+constexpr std::size_t most_alternatives = 4'096;  // of a union or an enum
 constexpr unsigned most_nested_names = 32;  // names, options and unions directly in one another
 
 }  // namespace tenon::inline v0::manifests

@@ -35,6 +35,7 @@ struct type {
     /// The type stands for another: a name for a shape that has no name of its own.
     const type* same_as = nullptr;
     const value* shape = nullptr;
+    std::string_view word;                // of shapes that are one: "int", "any"
     std::string_view name;                // key in `shapes`; empty for others
     std::size_t count = 0;                // array; bytes, where 0 means any
     const type* element = nullptr;        // optional, array, vector; mapped type of a map

@@ -116,6 +116,7 @@ bool loader::fill_word(type& t, std::string_view word) {
                                     [&](const auto& w) { return w.first == word; });
     if (known == std::end(words)) return trouble_.invalid("unknown shape " + coding::quoted(word));
     t.kind = known->second;
+    t.word = known->first;
     if (t.kind == kind::vector || t.kind == kind::map) t.element = load_shape(any_shape());
     return true;
 }
@@ -169,6 +170,7 @@ bool loader::fill_enum(type& t) {
     if (of == nullptr) return missing("of");
     if (!of->is_array()) return expected("an array", *of) || trouble_.in_member("of");
     const auto& all = of->as_array();
+    if (all.size() > most_alternatives) return trouble_.invalid("too many values of an enum");
     for (const value& word : all)
         if (word.is_string()) t.names.emplace_back(word.as_string());
     if (t.names.size() == all.size() && !all.empty()) t.kind = kind::enumeration;
@@ -273,6 +275,7 @@ bool loader::fill_union(type& t) {
     if (of == nullptr) return missing("of");
     if (!of->is_array()) return expected("an array", *of) || trouble_.in_member("of");
     const auto& all = of->as_array();
+    if (all.size() > most_alternatives) return trouble_.invalid("too many alternatives of a union");
     t.kind = kind::variant;
     for (std::size_t i = 0; i < all.size(); ++i) {
         t.items.push_back(load_shape(all[i]));
