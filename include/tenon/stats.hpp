@@ -1,6 +1,6 @@
 #pragma once
-// What a server counts: per method, per connection, and altogether. Plain data, also what
-// tenon/control sends. Durations travel as seconds.
+// What a server counts: per method, per connection, and altogether. Plain data; tenon/control.hpp
+// describes it for codecs.
 
 #include <chrono>
 #include <cstdint>
@@ -8,8 +8,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "tenon/struct.hpp"
 
 namespace tenon::inline v0 {
 
@@ -24,7 +22,6 @@ struct quantiles {
     std::chrono::nanoseconds p90{0};
     std::chrono::nanoseconds p99{0};
 };
-TENON_STRUCT(quantiles, count, mean, p50, p90, p99)
 
 /// Counters of one method since the server started.
 struct method_stats {
@@ -47,8 +44,6 @@ struct method_stats {
     /// go to the pool only.
     quantiles queue_wait{};
 };
-TENON_STRUCT(method_stats, route, calls, errors, slow, on_pool, (in_flight, defaulted),
-             (errors_by_code, defaulted), (latency, defaulted), (queue_wait, defaulted))
 
 /// A whole server.
 struct server_stats {
@@ -63,8 +58,6 @@ struct server_stats {
     std::uint64_t in_flight = 0;
     std::vector<method_stats> methods;
 };
-TENON_STRUCT(server_stats, instance, uptime, connections, accepted, calls, errors, in_flight,
-             methods)
 
 /// One connection of a server.
 struct connection_stats {
@@ -87,7 +80,5 @@ struct connection_stats {
     /// Output that the peer has not taken yet, in bytes.
     std::uint64_t unsent = 0;
 };
-TENON_STRUCT(connection_stats, id, transport, address, pid, uid, scope, since, calls, in_flight,
-             bytes_in, bytes_out, unsent)
 
 }  // namespace tenon::inline v0
