@@ -57,6 +57,7 @@ if check 'build release' compile release; then
     programs release
     check 'install' tests/install/run.sh build/release || true
     script 'commands in the docs' tools/check_console.py build/release
+    script 'manifests' tests/manifest/run.sh build/release
     script 'gates' tests/gates/run.sh build/release
     script 'interop' tests/interop/run.sh build/release
     [ -n "$quick" ] || script 'previous release' tests/previous/run.sh build/release

@@ -91,13 +91,15 @@ tuple_element element_of(const shape* s) {
 
 checker::checker(const model& m) : model_(m) {
     for (const std::vector<member>* all : {&m.members, &m.operations}) {
-        for (const member& method : *all) {
-            if (!method.is_method()) continue;
-            auto& parameters = methods_[method.name];
-            for (const param& p : method.params)
-                parameters.push_back({p.name.data(),
-                                      shape_for(*p.type, nullptr, false, !p.optional), p.optional,
-                                      p.default_value});
+        for (const member& one : *all) {
+            if (!one.is_method()) continue;
+            method& known = methods_[one.name];
+            for (const param& p : one.params) {
+                known.parameters.push_back({p.name.data(),
+                                            shape_for(*p.type, nullptr, false, !p.optional),
+                                            p.optional, p.default_value});
+                known.places.push_back(is_any(p.type) ? &place<true> : &place<false>);
+            }
         }
     }
     fill_all();
@@ -246,8 +248,8 @@ std::string checker::unknown(std::string_view member) const {
 }
 
 result<void> checker::check(std::string_view member, const value& arguments, codec c) const {
-    const auto method = methods_.find(member);
-    if (method == methods_.end()) return error(errc::unsupported, unknown(member));
+    const auto found = methods_.find(member);
+    if (found == methods_.end()) return error(errc::unsupported, unknown(member));
     base::byte_buffer encoded;
     TENON_TRY(coding::encode_value(c, arguments, encoded));
 
@@ -257,10 +259,10 @@ result<void> checker::check(std::string_view member, const value& arguments, cod
         ~in_use() { current = nullptr; }
     } const until_the_end(room);
     std::vector<void*> objects;
-    for (const coding::parameter& p : method->second)
-        objects.push_back(p.type->kind == kind::dynamic ? place<true>() : place<false>());
+    for (const auto get_place : found->second.places) objects.push_back(get_place());
     base::byte_buffer arena;
-    return coding::decode_arguments(c, method->second, objects, encoded.view(), {}, &arena);
+    return coding::decode_arguments(c, found->second.parameters, objects, encoded.view(), {},
+                                    &arena);
 }
 
 }  // namespace tenon::inline v0::manifests

@@ -49,7 +49,11 @@ private:
     const model& model_;
     std::map<variety, shape*> known_;
     std::vector<std::pair<shape*, variety>> to_fill_;
-    std::unordered_map<std::string_view, std::vector<coding::parameter>> methods_;
+    struct method {
+        std::vector<coding::parameter> parameters;
+        std::vector<void* (*)()> places;  // where each is read to
+    };
+    std::unordered_map<std::string_view, method> methods_;
 
     // What the shapes point to; the addresses stay.
     std::deque<shape> shapes_;

@@ -4,11 +4,15 @@
 
 #include "codec/trouble.hpp"
 #include "manifest/cpp_names.hpp"
-#include "manifest/limits.hpp"
 #include "manifest/notation.hpp"
 
 namespace tenon::inline v0::manifests {
 namespace {
+
+// Of a type as it is written out.
+constexpr int deepest = 100;
+constexpr std::size_t largest = 1'000;
+constexpr std::size_t most_written = 100'000;
 
 bool is_defined(const type& t) {
     return !t.name.empty() && (t.kind == kind::structure || t.kind == kind::enumeration);
@@ -32,6 +36,10 @@ void refuse_cpp(const std::string& why) {
 }
 
 cpp_types::cpp_types(const model& m, std::string space) : model_(m), space_(std::move(space)) {
+    for (const type* t : model_.shapes) {
+        measure(*t, deepest);
+        for (const field& f : t->fields) measure(*f.type, deepest);
+    }
     name_all();
     for (const type* t : model_.shapes) {
         if (!is_defined(*t)) continue;
@@ -57,14 +65,13 @@ void cpp_types::name_all() {
                 if (is_defined(data)) claim(data, e.name);
                 else if (e.name != name_of_kind(data.kind))
                     refuse_cpp("no type is called like the error " + coding::quoted(e.name));
-                collect_tags(data, most_levels);
+                collect_tags(data);
             }
-            for (const param& p : m.params) collect_tags(*p.type, most_levels);
-            if (m.is_method()) collect_tags(*m.result, most_levels);
+            for (const param& p : m.params) collect_tags(*p.type);
+            if (m.is_method()) collect_tags(*m.result);
         }
     }
-    for (const type* t : model_.shapes)
-        for (const field& f : t->fields) collect_tags(*f.type, most_levels);
+    for (const type* t : model_.shapes) collect_tags_within(*t);
 }
 
 void cpp_types::claim(const type& t, std::string_view wire_name) {
@@ -74,15 +81,35 @@ void cpp_types::claim(const type& t, std::string_view wire_name) {
                    coding::quoted(known->second) + " and " + coding::quoted(wire_name));
 }
 
-void cpp_types::collect_tags(const type& t, int levels_left) {
-    if (levels_left == 0 || (!t.name.empty() && t.same_as == nullptr)) return;
-    if (t.same_as != nullptr) return collect_tags(*t.same_as, levels_left - 1);
-    if (t.element != nullptr) collect_tags(*t.element, levels_left - 1);
+void cpp_types::collect_tags(const type& t) {
+    if (!t.name.empty()) return;
+    if (t.same_as == nullptr) collect_tags_within(t);
+}
+
+void cpp_types::collect_tags_within(const type& t) {
+    for (const field& f : t.fields) collect_tags(*f.type);
+    if (t.element != nullptr) collect_tags(*t.element);
     for (std::size_t i = 0; i < t.items.size(); ++i) {
         const type& item = t.items[i]->real();
         if (t.tagged && is_defined(item) && !t.tags[i].empty()) claim(item, t.tags[i]);
-        collect_tags(item, levels_left - 1);
+        collect_tags(item);
     }
+}
+
+// A name for something else, such as for an array, is written out wherever it stands.
+std::size_t cpp_types::measure(const type& named, int levels_left) {
+    const type& t = named.real();
+    if (is_defined(t) || (t.element == nullptr && t.items.empty())) return 1;
+    if (levels_left == 0) refuse_cpp("its types are nested too deep");
+    const auto [known, fresh] = sizes_.try_emplace(&t, 0);
+    if (!fresh && known->second == 0) refuse_cpp("the type " + notation(t) + " contains itself");
+    if (!fresh) return known->second;
+    std::size_t size = 1;
+    if (t.key != nullptr) size += measure(*t.key, levels_left - 1);
+    if (t.element != nullptr) size += measure(*t.element, levels_left - 1);
+    for (const type* item : t.items) size += measure(*item, levels_left - 1);
+    if (size > largest) refuse_cpp("the type " + notation(t) + " is too large");
+    return sizes_[&t] = size;
 }
 
 std::string cpp_types::name(const type& named) const {
@@ -113,9 +140,6 @@ void cpp_types::check_names(const type& t) const {
 void cpp_types::collect_edges(const type& named, bool complete, std::vector<edge>& edges) const {
     const type& t = named.real();
     if (is_defined(t)) return edges.push_back({&t, complete || t.kind == kind::enumeration});
-    // A name for something else, which may be within itself: that is no C++ type.
-    if (!t.name.empty() && (t.element != nullptr || !t.items.empty()))
-        refuse_cpp(std::string(t.name) + " is neither a structure nor an enumeration");
     const bool weak = t.kind == kind::vector || t.kind == kind::map;
     if (t.kind == kind::map && t.key != nullptr) collect_edges(*t.key, true, edges);
     if (t.element != nullptr) collect_edges(*t.element, complete && !weak, edges);
@@ -213,6 +237,7 @@ std::string cpp_types::write_field(const type& t, bool optional, std::string_vie
 }
 
 std::string cpp_types::write(const type& named) {
+    if (++written_ > most_written) refuse_cpp("it is too large");
     const type& t = named.real();
     const auto with = [&](std::string_view header, std::string text) {
         headers_.insert(header);

@@ -43,7 +43,9 @@ public:
 private:
     void name_all();
     void claim(const type& t, std::string_view wire_name);
-    void collect_tags(const type& t, int levels_left);
+    void collect_tags(const type& t);
+    void collect_tags_within(const type& t);
+    std::size_t measure(const type& t, int levels_left);
     void check_names(const type& t) const;
 
     struct edge {
@@ -63,6 +65,7 @@ private:
     const model& model_;
     const std::string space_;  // "demo::app"
     std::unordered_map<const type*, std::string_view> wire_names_;
+    std::unordered_map<const type*, std::size_t> sizes_;  // 0 while being measured
     std::unordered_map<const type*, std::vector<edge>> edges_;
     std::unordered_map<const type*, std::size_t> component_;
     std::unordered_map<const type*, int> visited_;  // 1: being visited, 2: done
@@ -70,6 +73,7 @@ private:
     std::vector<const type*> ahead_;
     std::set<std::string_view> headers_;
     const std::set<std::string_view>* beside_ = nullptr;
+    std::size_t written_ = 0;
 };
 
 /// Throws failure(unsupported) with this message.
