@@ -1,6 +1,6 @@
-// Serves {example, echo}:  echo_server --listen ENDPOINT [--listen ENDPOINT …] [--insecure]
-//                                      [--allow-uid N …]
-// Prints one line per endpoint once it accepts connections.
+// Serves {example, echo}:  echo_server [--listen ENDPOINT …] [--insecure] [--allow-uid N …]
+//                                      [--group N] [--mode OCTAL]
+// Prints one line per endpoint, or one with its name if there is none, once it accepts connections.
 
 #include <chrono>
 #include <cstdio>
@@ -55,8 +55,8 @@ void implement(example::echo& e) {
 
 int usage() {
     std::fputs(
-        "usage: echo_server --listen ENDPOINT [--listen ENDPOINT …] [--insecure] "
-        "[--allow-uid N …]\n",
+        "usage: echo_server [--listen ENDPOINT …] [--insecure] [--allow-uid N …] [--group N] "
+        "[--mode OCTAL]\n",
         stderr);
     return 2;
 }
@@ -72,15 +72,19 @@ int main(int argc, char** argv) try {
         else if (!std::strcmp(argv[i], "--insecure")) options.insecure = true;
         else if (!std::strcmp(argv[i], "--allow-uid") && has_value)
             options.allow_uids.push_back(static_cast<std::uint32_t>(std::atol(argv[++i])));
+        else if (!std::strcmp(argv[i], "--group") && has_value)
+            options.group = static_cast<std::uint32_t>(std::atol(argv[++i]));
+        else if (!std::strcmp(argv[i], "--mode") && has_value)
+            options.mode = static_cast<unsigned>(std::strtoul(argv[++i], nullptr, 8));
         else return usage();
     }
-    if (endpoints.empty()) return usage();
 
     tenon::server server(options);
     implement(server.publish<example::echo>());
     for (const std::string& e : endpoints) server.listen(e);
     server.on_started([](const std::vector<std::string>& at) {
         for (const std::string& e : at) std::printf("listening on %s\n", e.c_str());
+        if (at.empty()) std::printf("listening on example/echo\n");
         std::fflush(stdout);
     });
     server.run();

@@ -68,10 +68,59 @@ struct instance {
     std::string version;
     std::string hash;  ///< of the manifest; empty if it is published without control
     std::int64_t pid = 0;
-    std::uint32_t uid = 0;
-    std::string started;  ///< RFC 3339, UTC
+    std::uint32_t uid = 0;  ///< the owner of its socket
+    std::string started;    ///< RFC 3339, UTC
 
     friend bool operator==(const instance&, const instance&) = default;
 };
+
+/// What list() and watch() look for.
+struct list_options {
+    /// Where to look.
+    tenon::scopes scopes = scope::all;
+    /// As discover_options::owners.
+    std::vector<std::uint32_t> owners{};
+    /// Null: runtime::process().
+    tenon::runtime* runtime = nullptr;
+};
+
+/// The living instances of services that match `pattern`, such as "demo/*" or "*", sorted by
+/// publisher, service and id. In "publisher/service" `*` stands for any characters, `?` for one.
+/// An instance that can be reached in the process and on the machine is told of once. What this
+/// user may not reach is left out, and so is tenon/control, which every server has.
+TENON_API std::vector<instance> list(std::string_view pattern = "*",
+                                     const list_options& options = {});
+
+enum class presence : std::uint8_t { arrived, left };
+
+/// As long as it lives, watch() goes on.
+class TENON_API watching {
+public:
+    watching() noexcept;
+    watching(watching&&) noexcept;
+    watching& operator=(watching&&) noexcept;
+    /// stop()
+    ~watching();
+
+    /// Afterwards the callback does not run, and will not, unless this is called by the callback
+    /// itself: then it is the last time.
+    void stop() noexcept;
+
+    // For the library.
+    class state;
+    explicit watching(std::shared_ptr<state> s) noexcept;
+
+private:
+    std::shared_ptr<state> state_;
+};
+
+/// Tells of instances that match `pattern` as they come and go; those that are there already arrive
+/// first. The callback runs on a thread that the watch starts, one call at a time, must not throw,
+/// and may take its time: what has come and gone meanwhile is not told. A killed server is noticed
+/// within about 10 ms. Throws failure(overloaded) if the system has no more inotify instances
+/// (fs.inotify.max_user_instances).
+[[nodiscard]] TENON_API watching watch(std::string_view pattern,
+                                       std::function<void(presence, const instance&)> callback,
+                                       const list_options& options = {});
 
 }  // namespace tenon::inline v0

@@ -50,6 +50,9 @@ struct client_options {
     /// Where loops, pool and clock come from; null: runtime::process().
     tenon::runtime* runtime = nullptr;
     tenon::limits limits{};
+    /// Users (uids) whose servers are trusted at Unix endpoints, by what the kernel says of them;
+    /// others are `denied`. Empty: any.
+    std::vector<std::uint32_t> owners{};
 };
 
 /// How a server accepts and serves.

@@ -42,7 +42,7 @@ struct runtime_options {
     std::chrono::microseconds spin_budget{50};
     /// Threads that take over loops from blocked handlers, at most.
     unsigned standby_most = 256;
-    /// Where names are published and found; empty: as docs/guide/names.md says.
+    /// Where names are published and found, and nowhere else; empty: as docs/operate.md says.
     std::string directory{};
 };
 

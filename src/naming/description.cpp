@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <ctime>
 
 #include "transport/endpoint.hpp"
@@ -12,10 +13,10 @@ namespace {
 
 constexpr std::size_t most_endpoints = 64;
 
-std::string now_as_text() {
-    const std::time_t now = std::time(nullptr);
+std::string as_text(std::chrono::system_clock::time_point at) {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(at);
     std::tm utc{};
-    gmtime_r(&now, &utc);
+    gmtime_r(&seconds, &utc);
     std::array<char, sizeof "2000-01-01T00:00:00Z" + 16> text{};
     return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc)};
 }
@@ -28,7 +29,15 @@ bool reaches(const std::string& endpoint, scopes seen) {
     return !(seen & (needed == scope::lan ? scope::lan | scope::wan : needed)).empty();
 }
 
-value identity(const detail::contract_info& c) {
+std::vector<std::string> endpoints_of(const rpc::server_core& server,
+                                      const rpc::published_service& service) {
+    std::vector<std::string> all;
+    for (const std::string& e : server.endpoints())
+        if (reaches(e, service.options.seen)) all.push_back(e);
+    return all;
+}
+
+value manifest_of(const detail::contract_info& c) {
     return value::object({{"publisher", value(c.publisher)},
                           {"service", value(c.service)},
                           {"version", value(c.version)}});
@@ -47,19 +56,34 @@ std::int64_t number_of(const value& in, std::string_view key) {
 
 }  // namespace
 
-value describe(const rpc::server_core& server, const rpc::published_service& service,
-               const std::string& own) {
-    value::array endpoints;
-    if (!own.empty()) endpoints.emplace_back(own);
-    for (const std::string& e : server.endpoints())
-        if (reaches(e, service.options.seen)) endpoints.emplace_back(e);
+instance describe(const rpc::server_core& server, const rpc::published_service& service) {
+    const value manifest = manifest_of(service.contract);
+    instance i;
+    i.publisher = service.contract.publisher;
+    i.service = service.contract.service;
+    i.id = server.instance();
+    i.seen = service.options.seen;
+    i.endpoints = endpoints_of(server, service);
+    i.endpoints.insert(i.endpoints.begin(), "inproc:" + server.instance());
+    i.version = service.contract.version;
+    i.hash = text_of(manifest, "hash");
+    i.pid = getpid();
+    i.uid = geteuid();
+    i.started = as_text(server.started());
+    return i;
+}
+
+value describe_for_others(const rpc::server_core& server, const rpc::published_service& service,
+                          const std::string& own) {
+    value::array endpoints{value(own)};
+    for (std::string& e : endpoints_of(server, service)) endpoints.emplace_back(std::move(e));
     return value::object({{"instance", value(server.instance())},
                           {"pid", value(static_cast<std::int64_t>(getpid()))},
                           {"uid", value(static_cast<std::int64_t>(geteuid()))},
-                          {"started", value(now_as_text())},
+                          {"started", value(as_text(server.started()))},
                           {"scopes", value(static_cast<int>(service.options.seen.bits()))},
                           {"endpoints", value(std::move(endpoints))},
-                          {"manifest", identity(service.contract)}});
+                          {"manifest", manifest_of(service.contract)}});
 }
 
 std::optional<instance> read_instance(const value& d, std::string_view publisher,

@@ -12,9 +12,12 @@
 
 namespace tenon::inline v0::naming {
 
-/// `own` is the endpoint of this service's socket; empty: none.
-value describe(const rpc::server_core& server, const rpc::published_service& service,
-               const std::string& own);
+/// As this process sees it: the first endpoint is "inproc:INSTANCE".
+instance describe(const rpc::server_core& server, const rpc::published_service& service);
+
+/// As others see it. `own` is the endpoint of this service's socket.
+value describe_for_others(const rpc::server_core& server, const rpc::published_service& service,
+                          const std::string& own);
 
 /// What a description says. Nothing if it is not one of this service and instance: whoever wrote it
 /// may have written anything.

@@ -13,6 +13,7 @@ namespace tenon::inline v0::naming {
 namespace {
 
 constexpr std::string_view fallback_prefix = "/tmp/tenon-";
+constexpr std::string_view system_directory = "/run/tenon";
 constexpr mode_t enter_and_list = 05;
 
 error cannot(const std::string& what, int e) {
@@ -101,27 +102,21 @@ sharing sharing::of(const server_options& options) {
     return s;
 }
 
-std::string_view system_directory() noexcept { return "/run/tenon"; }
-
 std::string own_directory(const std::string& configured) {
-    std::string path = configured;
-    const auto from = [&](const char* variable, const char* suffix) {
-        if (!path.empty()) return;
-        const char* v = secure_getenv(variable);
-        if (v && *v) path = std::string(v) + suffix;
-    };
-    from("TENON_RUNTIME_DIR", "");
-    if (path.empty() && geteuid() == 0) path = system_directory();
-    from("XDG_RUNTIME_DIR", "/tenon");
-    if (path.empty()) path = fallback_directory();
-    while (path.size() > 1 && path.back() == '/') path.pop_back();
-    return path;
+    return searched_directories(configured).front();
 }
 
 std::vector<std::string> searched_directories(const std::string& configured) {
-    std::vector<std::string> all{own_directory(configured)};
-    if (all.front() != system_directory()) all.emplace_back(system_directory());
-    return all;
+    const auto from = [](const char* variable, const char* suffix) {
+        const char* v = secure_getenv(variable);
+        return v && *v ? std::string(v) + suffix : std::string();
+    };
+    std::string told = configured.empty() ? from("TENON_RUNTIME_DIR", "") : configured;
+    while (told.size() > 1 && told.back() == '/') told.pop_back();
+    if (!told.empty()) return {std::move(told)};
+    if (geteuid() == 0) return {std::string(system_directory)};
+    std::string own = from("XDG_RUNTIME_DIR", "/tenon");
+    return {own.empty() ? fallback_directory() : std::move(own), std::string(system_directory)};
 }
 
 result<open_directory> open_base(const std::string& path) {

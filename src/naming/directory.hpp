@@ -37,14 +37,12 @@ struct sharing {
     mode_t file_mode() const noexcept { return with_all ? 0644 : with_group ? 0640 : 0600; }
 };
 
-/// "/run/tenon", where root publishes.
-std::string_view system_directory() noexcept;
-
-/// Where this process publishes: `configured` (runtime_options::directory), or what
-/// docs/guide/12-names.md says.
+/// Where this process publishes: `configured` (runtime_options::directory), else
+/// $TENON_RUNTIME_DIR, else for root /run/tenon, else $XDG_RUNTIME_DIR/tenon, else /tmp/tenon-UID.
 std::string own_directory(const std::string& configured);
 
-/// Where this process looks: its own directory and the system's, each once.
+/// Where this process looks: there first, and if nobody has told it where, also in /run/tenon, so
+/// that users find what root serves.
 std::vector<std::string> searched_directories(const std::string& configured);
 
 /// A directory below the runtime directory, or itself, open for reading.

@@ -22,6 +22,12 @@ private:
     provider& p_;
 };
 
+/// A file's owner may change until it is connected to; the server's user is asked for again then.
+discover_options with_owners(discover_options o) {
+    o.client.owners.insert(o.client.owners.end(), o.owners.begin(), o.owners.end());
+    return o;
+}
+
 /// The methods of one contract, bound to a name. One object for all of them.
 class named_methods : public std::enable_shared_from_this<named_methods> {
 public:
@@ -84,12 +90,57 @@ private:
 
 }  // namespace
 
+// --- change_flag ---
+
+change_flag::change_flag(std::shared_ptr<detail::runtime_core> runtime, directory_changes changes)
+    : runtime_(std::move(runtime)), loop_(runtime_->next_loop()), changes_(std::move(changes)) {
+    runtime_->services().add(*this);
+    runtime_->post(loop_, open_);
+}
+
+void change_flag::close() noexcept {
+    if (runtime_->is_forked()) return;  // the loop is the parent's
+    runtime_->services().remove(*this);
+    runtime_->post(loop_, close_);
+}
+
+bool change_flag::take(const service_name& name) {
+    if (!raised_.exchange(false, std::memory_order_relaxed)) return false;
+    changes_.cover(name.text());
+    return true;
+}
+
+loop::turn change_flag::on_ready(loop::event_loop&, loop::ready_flags) {
+    if (!changes_.drain().anything) return loop::turn::nothing;
+    raised_.store(true, std::memory_order_relaxed);
+    return loop::turn::done;
+}
+
+loop::turn change_flag::open_on_loop(loop::event_loop& loop) {
+    if (auto added = loop.watch(*this, changes_.fd()); !added)
+        runtime_->log().warning("cannot watch the runtime directory: {}", added.error().message());
+    return loop::turn::done;
+}
+
+loop::turn change_flag::close_on_loop(loop::event_loop& loop) {
+    loop.remove(*this);
+    delete this;
+    return loop::turn::done;
+}
+
+// --- named_client ---
+
 named_client::named_client(std::string_view name, const discover_options& options)
     : name_(service_name::parse(name)),
       text_(name_.text()),
-      options_(options),
+      options_(with_owners(options)),
       runtime_((options.client.runtime ? *options.client.runtime : tenon::runtime::process())
-                   .shared_core()) {}
+                   .shared_core()) {
+    if (options_.choice == choice::random || !options_.scopes.contains(scope::os)) return;
+    // Without it (the system has too few) every call looks anew.
+    if (auto changes = directory_changes::open(runtime_->options().directory))
+        changed_.reset(new change_flag(runtime_, *std::move(changes)));
+}
 
 named_client::~named_client() = default;
 
@@ -105,7 +156,8 @@ std::shared_ptr<provider> named_client::choose(const std::vector<std::string>& t
     const std::lock_guard lock(mutex_);
     if (current_ && tried.empty()) return current_;
     const bool sticky = options_.choice == choice::random;
-    if (sticky || candidates_.empty() || !tried.empty()) rescan(tried);
+    const bool changed = !sticky && (!changed_ || changed_->take(name_));
+    if (sticky || changed || candidates_.empty() || !tried.empty()) rescan(tried);
     auto chosen = pick();
     if (sticky) current_ = chosen;
     return chosen;
@@ -193,14 +245,15 @@ provider* named_client::attempts::next() {
         return nullptr;
     }
     current_ = client_.choose(tried_);
-    if (!current_) why_ = client_.nobody();
+    // That one is gone is no news; that one does not let us in is.
+    if (!current_ && (!why_ || why_->code() != errc::denied)) why_ = client_.nobody();
     return current_.get();
 }
 
 bool named_client::attempts::go_on(const error& e) {
     if (e.may_have_run()) return false;
     const bool stopping = e.code() == errc::overloaded && current_->client->is_leaving();
-    if (e.code() != errc::unavailable && !stopping) return false;
+    if (e.code() != errc::unavailable && e.code() != errc::denied && !stopping) return false;
     client_.forget(current_);
     tried_.push_back(current_->from.id);
     why_ = e;
@@ -228,6 +281,7 @@ result<void> named_client::wait_ready(std::chrono::milliseconds timeout) {
         }
         if (auto e = runtime_->unusable()) return *std::move(e);
         if (std::chrono::steady_clock::now() >= limit) return course.why();
+        loop::event_loop::before_blocking();
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
 }

@@ -86,7 +86,7 @@ void publication::publish_in_directory(rpc::server_core& server,
                                      std::string(socket_extension),
                                  {},
                                  0};
-    const value content = describe(server, service, transport::to_string(at));
+    const value content = describe_for_others(server, service, transport::to_string(at));
     write_description(directory, server.instance(), to_json(content), with).value();
     files_.push_back({copy_of(directory), server.instance() + std::string(json_extension)});
 

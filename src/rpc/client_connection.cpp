@@ -1,5 +1,6 @@
 #include "rpc/client_connection.hpp"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -164,11 +165,21 @@ void client_connection::try_candidates(std::unique_lock<base::mutex>& lock) {
     failed_to_connect(std::move(last));
 }
 
+bool client_connection::is_trusted(const transport::peer_identity& server) const noexcept {
+    const auto& trusted = options_.owners;
+    if (trusted.empty() || server.kind == transport::scheme::tcp) return true;
+    return server.has_credentials &&
+           std::find(trusted.begin(), trusted.end(), server.uid) != trusted.end();
+}
+
 // Mutex held, link_ set. Nothing happens while the attempt is undecided.
 void client_connection::finish_connecting() {
     const transport::io_result r = link_->finish_connect();
     if (r.state == transport::io_state::would_block) {
         want_write_ = true;
+    } else if (r.state == transport::io_state::ok && !is_trusted(link_->peer())) {
+        last_error_ = error(errc::denied, "the server's user is none of those that are trusted");
+        broken_ = true;
     } else if (r.state == transport::io_state::ok) {
         connected_ = true;
         back_off_ = std::chrono::milliseconds(0);
@@ -454,7 +465,9 @@ result<void> client_connection::connect() {
     bool leading = false;
     std::unique_lock lock(mutex_);
     if (state_ != link_state::closed) {
-        if (!going_away_) return {};
+        // Nobody may have read the end of the connection yet.
+        pollfd end{link_ ? link_->fd() : -1, POLLRDHUP, 0};
+        if (!going_away_ && ::poll(&end, 1, 0) != 1) return {};
         return error(errc::unavailable, "the server is stopping")
             .set_origin(endpoint_text_)
             .set_may_have_run(false);

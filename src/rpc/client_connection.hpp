@@ -103,6 +103,7 @@ private:
     // Opening; mutex held.
     bool ensure_open(std::unique_lock<base::mutex>& lock, bool& leading, std::optional<error>& why);
     void start_session();
+    bool is_trusted(const transport::peer_identity& server) const noexcept;
     void try_candidates(std::unique_lock<base::mutex>& lock);
     void finish_connecting();
     void failed_to_connect(error why);
