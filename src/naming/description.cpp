@@ -6,6 +6,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "tenon/manifest.hpp"
 #include "transport/endpoint.hpp"
 
 namespace tenon::inline v0::naming {
@@ -37,9 +38,16 @@ std::vector<std::string> endpoints_of(const rpc::server_core& server,
     return all;
 }
 
-value manifest_of(const detail::contract_info& c) {
+/// Whole, unless the service is published without control or nobody could read it.
+value manifest_of(const rpc::published_service& service) {
+    const detail::contract_info& c = service.contract;
+    try {
+        if (service.options.control) return detail::make_manifest(c).content();
+    } catch (const failure&) {
+        // Beyond the limits of manifests; its name is still good.
+    }
     return value::object({{"publisher", value(c.publisher)},
-                          {"service", value(c.service)},
+                          {"name", value(c.service)},
                           {"version", value(c.version)}});
 }
 
@@ -57,7 +65,7 @@ std::int64_t number_of(const value& in, std::string_view key) {
 }  // namespace
 
 instance describe(const rpc::server_core& server, const rpc::published_service& service) {
-    const value manifest = manifest_of(service.contract);
+    const value manifest = manifest_of(service);
     instance i;
     i.publisher = service.contract.publisher;
     i.service = service.contract.service;
@@ -83,14 +91,14 @@ value describe_for_others(const rpc::server_core& server, const rpc::published_s
                           {"started", value(as_text(server.started()))},
                           {"scopes", value(static_cast<int>(service.options.seen.bits()))},
                           {"endpoints", value(std::move(endpoints))},
-                          {"manifest", manifest_of(service.contract)}});
+                          {"manifest", manifest_of(service)}});
 }
 
 std::optional<instance> read_instance(const value& d, std::string_view publisher,
                                       std::string_view service, std::string_view id) {
     const value* const manifest = d.find("manifest");
     if (!manifest || text_of(d, "instance") != id || text_of(*manifest, "publisher") != publisher ||
-        text_of(*manifest, "service") != service)
+        text_of(*manifest, "name") != service)
         return std::nullopt;
     instance i;
     i.publisher = publisher;

@@ -1,6 +1,6 @@
 #pragma once
 // What INSTANCE.json says: a map of instance, pid, uid, started, scopes, endpoints and the manifest
-// (publisher, service and version only if the service is published without control).
+// (publisher, name and version only if the service is published without control).
 
 #include <optional>
 #include <string>

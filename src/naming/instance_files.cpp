@@ -10,8 +10,9 @@
 namespace tenon::inline v0::naming {
 namespace {
 
-constexpr std::size_t largest_description = std::size_t{1} << 20;
-constexpr unsigned deepest_description = 32;
+// A manifest has at most 4 MiB and 64 levels.
+constexpr std::size_t largest_description = std::size_t{5} << 20;
+constexpr unsigned deepest_description = 70;
 
 std::string file(std::string_view instance, std::string_view extension) {
     return std::string(instance).append(extension);

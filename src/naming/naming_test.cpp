@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "naming/directory.hpp"
+#include "tenon/manifest.hpp"
 #include "tenon/tenon.hpp"
 #include "transport/test_support.hpp"
 
@@ -308,13 +309,14 @@ TEST_F(naming, listing) {
     so.runtime = &runtime_;
     tenon::server s(so);
     s.publish<who>();
-    s.publish<other>(os).one = [] { return 1; };
+    s.publish<other>({.seen = os, .control = false}).one = [] { return 1; };
     s.listen("tcp://127.0.0.1:0").start();
     auto all = list();
     ASSERT_EQ(all.size(), 2U);
     EXPECT_EQ(all[0].publisher, "test");
     EXPECT_EQ(all[0].service, "who");
     EXPECT_EQ(all[0].version, "1.2.3");
+    EXPECT_EQ(all[0].hash, tenon::manifest_of<who>().hash());
     EXPECT_EQ(all[0].seen, tenon::scope::all);
     EXPECT_EQ(all[0].pid, getpid());
     EXPECT_EQ(all[0].uid, geteuid());
@@ -325,6 +327,7 @@ TEST_F(naming, listing) {
               (std::vector<std::string>{"inproc:" + id, tcp,
                                         "unix:" + base_ + "/test/who/" + id + ".sock"}));
     EXPECT_EQ(all[1].publisher, "test.two");
+    EXPECT_EQ(all[1].hash, "");
     EXPECT_EQ(all[1].id, id);
     EXPECT_EQ(all[1].endpoints.size(), 2U);
     EXPECT_EQ(list("test/*").size(), 1U);
