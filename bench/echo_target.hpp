@@ -51,5 +51,6 @@ void repeat(lane& calls, unsigned per_reading, Call call) {
 suite make_rpc_suite();
 suite make_plus_suite();
 suite make_mixed_suite();
+suite make_discover_suite();
 
 }  // namespace bench

@@ -39,6 +39,7 @@ suite make_floor_suite() {
     s.targets.push_back(make_batch_floor("epoll", false));
     s.targets.push_back(make_batch_floor("batch sleeping", false));
     s.targets.push_back(make_batch_floor("batch spinning", true));
+    s.targets.push_back(make_connect_floor());
 
     const auto add = [&](const char* target, const char* transport, std::size_t size, unsigned n) {
         s.cells.push_back({.suite = s.name,
@@ -61,6 +62,10 @@ suite make_floor_suite() {
 cell reference_floor(const cell& of) {
     cell floor = of;
     floor.suite = "floor";
+    if (of.suite == "discover") {
+        floor.target = "connect";
+        return floor;
+    }
     const bool same = of.where == placement::same;
     if (of.transport == "inproc") {
         floor.target = "copy";

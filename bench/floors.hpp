@@ -18,6 +18,9 @@ std::unique_ptr<target> make_ping_pong_floor(bool spin);
 /// frames of one read answered with one write.
 std::unique_ptr<target> make_batch_floor(std::string_view name, bool spin);
 
+/// "connect": connecting to a Tenon server, and the first call; the floor of discovering it.
+std::unique_ptr<target> make_connect_floor();
+
 suite make_floor_suite();
 
 /// The floor that a cell of another suite is compared with: by latency where one call is in

@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include "echo_target.hpp"
@@ -30,6 +32,7 @@ std::vector<suite> make_suites() {
     out.push_back(make_rpc_suite());
     out.push_back(make_plus_suite());
     out.push_back(make_mixed_suite());
+    out.push_back(make_discover_suite());
     return out;
 }
 
@@ -70,6 +73,24 @@ options parse(const std::vector<std::string>& arguments, const std::vector<suite
     }
     return o;
 }
+
+/// Where the servers of this run, which are killed in the end, leave their names.
+class name_directory {
+public:
+    name_directory() {
+        if (!mkdtemp(path_) || setenv("TENON_RUNTIME_DIR", path_, 1) != 0)
+            fail("cannot make a directory in /tmp");
+    }
+    name_directory(const name_directory&) = delete;
+    name_directory& operator=(const name_directory&) = delete;
+    ~name_directory() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+
+private:
+    char path_[32] = "/tmp/tenon-bench-XXXXXX";
+};
 
 /// All cells of one placement, each floor once and in front.
 std::vector<row> plan(const options& o, const std::vector<suite>& suites, placement where) {
@@ -149,6 +170,7 @@ int run_bench(const std::vector<std::string>& arguments) {
     const std::vector<suite> suites = make_suites();
     if (run_as_part(arguments, suites)) return 0;
     const options o = parse(arguments, suites);
+    const name_directory names;
     if (!o.json.empty()) write_json(o.json, {});  // fails now rather than in the end
     fmt::print("{}{}\n", machine_text(), o.quick ? ", quick" : "");
     std::vector<row> all;

@@ -210,7 +210,7 @@ std::shared_ptr<provider> named_client::pick() {
     return nullptr;
 }
 
-void named_client::forget(const std::shared_ptr<provider>& p) {
+bool named_client::forget(const std::shared_ptr<provider>& p) {
     {
         const std::lock_guard lock(mutex_);
         if (current_ == p) current_.reset();
@@ -218,7 +218,7 @@ void named_client::forget(const std::shared_ptr<provider>& p) {
         if (at != providers_.end()) drop(at);
         std::erase_if(candidates_, [&](const candidate& c) { return c.id == p->from.id; });
     }
-    may_live(p->from, name_);
+    return !p->from.local && may_live(p->from, name_);
 }
 
 detail::target& named_client::method_of(provider& p, const detail::contract_info& contract,
@@ -245,8 +245,7 @@ provider* named_client::attempts::next() {
         return nullptr;
     }
     current_ = client_.choose(tried_);
-    // That one is gone is no news; that one does not let us in is.
-    if (!current_ && (!why_ || why_->code() != errc::denied)) why_ = client_.nobody();
+    if (!current_ && !why_) why_ = client_.nobody();
     return current_.get();
 }
 
@@ -254,9 +253,9 @@ bool named_client::attempts::go_on(const error& e) {
     if (e.may_have_run()) return false;
     const bool stopping = e.code() == errc::overloaded && current_->client->is_leaving();
     if (e.code() != errc::unavailable && e.code() != errc::denied && !stopping) return false;
-    client_.forget(current_);
+    // That one is gone is no news; that one is there and does not serve us is.
+    if (client_.forget(current_)) why_ = e;
     tried_.push_back(current_->from.id);
-    why_ = e;
     return client_.runtime_->time().now() < limit_;
 }
 

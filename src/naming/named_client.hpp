@@ -114,7 +114,8 @@ private:
     void rescan(const std::vector<std::string>& tried);
     void drop(std::vector<std::shared_ptr<provider>>::iterator p);
     std::shared_ptr<provider> pick();
-    void forget(const std::shared_ptr<provider>& p);
+    /// Whether it may live, all the same.
+    bool forget(const std::shared_ptr<provider>& p);
 
     const service_name name_;
     const std::string text_;
