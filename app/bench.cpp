@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "command_line.hpp"
 #include "load.hpp"
 #include "output.hpp"
@@ -27,9 +29,10 @@ void print_heading(const load& what, const target_options& options, std::size_t 
     const std::string count =
         what.calls ? grouped(static_cast<double>(what.calls)) + " calls"
                    : fmt::format("{} s", static_cast<double>(what.time.count()) / 1000);
-    write_out(fmt::format("{}  {}, {} connection{}, {} outstanding each, {}\n", bold(what.route),
-                          tenon::to_string(options.codec), what.connections,
-                          what.connections == 1 ? "" : "s", what.outstanding, count));
+    write_out(fmt::format("{}  {}, {} connection{}, {} outstanding each, {}\n",
+                          bold(what.name.route()), tenon::to_string(options.codec),
+                          what.connections, what.connections == 1 ? "" : "s", what.outstanding,
+                          count));
     write_out(dim(fmt::format("{:{}}  {:>9} {:>9} {:>9} {:>9} {:>10} {:>8}\n", "endpoint", width,
                               "p50 us", "p90 us", "p99 us", "max us", "calls/s", "errors")));
 }
@@ -47,7 +50,7 @@ void print_json(const load& what, const load_result& r, const std::string& endpo
     for (std::size_t i = 0; i < r.errors.size(); ++i)
         if (r.errors[i]) by_code[tenon::to_string(static_cast<tenon::errc>(i))] = r.errors[i];
     const tenon::value line = tenon::value::object({{"endpoint", endpoint},
-                                                    {"route", what.route},
+                                                    {"route", what.name.route()},
                                                     {"codec", tenon::to_string(options.codec)},
                                                     {"connections", what.connections},
                                                     {"outstanding", what.outstanding},
@@ -72,12 +75,12 @@ struct bench_options {
 
 void read_options(arguments args, bench_options& to) {
     load& what = to.what;
-    command_line line("bench", "--at ENDPOINT [OPTION…] PUBLISHER/SERVICE.METHOD [ARGUMENT…]",
+    command_line line("bench", "[OPTION…] PUBLISHER/SERVICE.METHOD [ARGUMENT…]",
                       "Calls a method again and again and prints how long it takes: latency and\n"
                       "calls per second of the calls that succeeded, and the number of errors.",
                       std::string(argument_help) + R"(
 Examples:
-  tenon bench --at unix:@demo example/echo.plus 1 2
+  tenon bench example/echo.plus 1 2
   tenon bench --at unix:@demo --at tcp://127.0.0.1:5555 example/echo.plus 1 2 --seconds 1
   tenon bench --at unix:@demo example/echo.plus 1 2 --outstanding 64 --codec msgpack --json
 )");
@@ -95,11 +98,9 @@ Examples:
     line.number("--connections", 1, 1024, what.connections, "connections (default 1)");
     to.words = line.parse(args);
     if (by_time && what.calls) throw usage_error("give either --seconds or --calls");
-    if (to.target.at.empty()) static_cast<void>(to.target.endpoint());  // says what to give
     if (to.words.empty())
         throw usage_error("which method? give PUBLISHER/SERVICE.METHOD, as in example/echo.plus");
-    check_route(to.words[0]);
-    what.route = to.words[0];
+    what.name = parse_route(to.words[0]);
 }
 
 }  // namespace
@@ -110,21 +111,28 @@ int bench(arguments args, interruption& interrupt) {
     const call_arguments given = read_arguments(std::span(o.words).subspan(1), o.target.codec);
     o.what.arguments = &given;
 
-    std::size_t width = 8;
+    // By name if there is no --at.
+    std::vector<std::optional<std::string>> places(o.target.at.begin(), o.target.at.end());
+    if (places.empty()) places.emplace_back();
+    std::size_t width = o.target.at.empty() ? o.what.name.text().size() : 8;
     for (const std::string& at : o.target.at) width = std::max(width, at.size());
     bool heading = o.target.json;
     int status = 0;
-    for (const std::string& at : o.target.at) {
-        const load_result r = run_load(o.what, at, o.target, interrupt);
+    for (const auto& place : places) {
+        const auto connect = [&] {
+            return place ? open_endpoint(*place, o.target) : open_target(o.what.name, o.target);
+        };
+        const target to = connect();
+        const load_result r = run_load(o.what, connect, o.target.codec, interrupt);
         if (interrupt.happened() && r.times.count() == 0) break;
         if (r.seconds > 0) {
             if (!std::exchange(heading, true)) print_heading(o.what, o.target, width);
-            if (o.target.json) print_json(o.what, r, at, o.target);
-            else print_row(r, at, width);
+            if (o.target.json) print_json(o.what, r, to.text, o.target);
+            else print_row(r, to.text, width);
         }
         if (r.first_error) {
             const int code =
-                report(*r.first_error, advice(*r.first_error, at, o.target, &given), o.target.json);
+                report(*r.first_error, advice(*r.first_error, to, o.target, given), o.target.json);
             if (status == 0) status = code;
         }
         if (interrupt.happened()) break;

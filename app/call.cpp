@@ -4,6 +4,7 @@
 
 #include "command_line.hpp"
 #include "interruption.hpp"
+#include "manifests.hpp"
 #include "output.hpp"
 #include "request.hpp"
 
@@ -11,51 +12,104 @@ namespace cli {
 
 namespace {
 
+using clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// Longest wait for a manifest, which is good to have but not needed.
+constexpr milliseconds patience{2000};
+
 void print_raw(const tenon::bytes& result) {
     write_out(tenon::as_text(result));
     if (::isatty(STDOUT_FILENO) && !result.empty() && result.back() != std::byte('\n'))
         write_out("\n");
 }
 
-int print(const tenon::bytes& encoded, const target_options& options, const std::string& endpoint) {
-    if (options.codec == tenon::codec::raw && !options.json) return print_raw(encoded), 0;
-    const auto result = decode_result(options.codec, encoded);
-    if (!result)
-        return report(result.error(), advice(result.error(), endpoint, options, nullptr),
-                      options.json);
-    if (result->is_nil() && !options.json) return 0;
-    write_out(tenon::to_json(*result, !options.json) + "\n");
-    return 0;
-}
+class one_call {
+public:
+    one_call(const service_name& name, const target_options& options, const call_arguments& given,
+             interruption& interrupt)
+        : name_(name),
+          options_(options),
+          given_(given),
+          interrupt_(interrupt),
+          to_(open_target(name, options)) {}
+
+    int run() {
+        // Raw arguments are bytes of the service's own.
+        if (options_.codec != tenon::codec::raw)
+            if (const auto exit = check()) return *exit;
+        tenon::call_options how;
+        how.cancel = &interrupt_.cancellation();
+        if (options_.timeout.count() > 0) how.timeout = std::max(time_left(), milliseconds(1));
+        const auto answer =
+            to_.client.try_call_encoded(name_.route(), options_.codec, given_.encoded, how);
+        if (interrupt_.happened()) return interruption::exit_code;
+        if (answer) return print(*answer);
+        return report(answer.error(), advice(answer.error(), to_, options_, given_), options_.json);
+    }
+
+private:
+    milliseconds time_left() const {
+        return options_.timeout - std::chrono::duration_cast<milliseconds>(clock::now() - started_);
+    }
+
+    /// Exit code if the manifest, where there is one, says that the call cannot work.
+    std::optional<int> check() {
+        const auto limit =
+            options_.timeout.count() > 0 ? std::min(options_.timeout, patience) : patience;
+        const auto m = ask_for_manifest(to_, name_, limit, interrupt_);
+        if (interrupt_.happened()) return interruption::exit_code;
+        if (!m) return std::nullopt;
+        auto fits = m->check_call(name_.member, given_.list, options_.codec);
+        if (fits) return std::nullopt;
+        tenon::error e = std::move(fits).error();
+        e.set_origin(name_.route()).set_may_have_run(false);
+        const std::string hint = e.code() == tenon::errc::unsupported ? advice_member(*m, name_)
+                                 : !given_.doubtful.empty() ? advice(e, to_, options_, given_)
+                                                            : advice_arguments(*m, name_);
+        return report(e, hint, options_.json);
+    }
+
+    int print(const tenon::bytes& encoded) {
+        if (options_.codec == tenon::codec::raw && !options_.json) return print_raw(encoded), 0;
+        const auto result = decode_result(options_.codec, encoded);
+        if (!result)
+            return report(result.error(), advice(result.error(), to_, options_), options_.json);
+        if (result->is_nil() && !options_.json) return 0;
+        write_out(tenon::to_json(*result, !options_.json) + "\n");
+        return 0;
+    }
+
+    const service_name& name_;
+    const target_options& options_;
+    const call_arguments& given_;
+    interruption& interrupt_;
+    const clock::time_point started_ = clock::now();
+    target to_;
+};
 
 }  // namespace
 
 int call(arguments args, interruption& interrupt) {
     target_options options;
-    command_line line("call", "--at ENDPOINT [OPTION…] PUBLISHER/SERVICE.METHOD [ARGUMENT…]",
-                      "Calls a method and prints its result as JSON; nothing if there is none.",
+    command_line line("call", "[OPTION…] PUBLISHER/SERVICE.METHOD [ARGUMENT…]",
+                      "Calls a method and prints its result as JSON; nothing if there is none.\n"
+                      "Without --at the service is found by its name on this machine.",
                       std::string(argument_help) + R"(
 Examples:
-  tenon call --at unix:/run/demo/math.sock demo/math.plus 10 20
-  tenon call --at tcp://127.0.0.1:5555 demo/math.plus a=10 b=20 --timeout 500
+  tenon call example/echo.plus 10 20
+  tenon call demo/math.plus a=10 b=20 --timeout 500
+  tenon call --at tcp://127.0.0.1:5555 demo/math.plus 10 20
   tenon call --at unix:@shop example/shop.order @order.json
-  tenon call --at unix:@demo example/echo.echo --codec raw - <picture.png >copy.png
+  tenon call example/echo.echo --codec raw - <picture.png >copy.png
 )");
     options.add_to(line, true);
     const std::vector<std::string> words = line.parse(args);
-    const std::string& endpoint = options.endpoint();
     if (words.empty())
         throw usage_error("which method? give PUBLISHER/SERVICE.METHOD, as in example/echo.plus");
-    check_route(words[0]);
+    const service_name name = parse_route(words[0]);
     const call_arguments given = read_arguments(std::span(words).subspan(1), options.codec);
-
-    tenon::client client = open(endpoint, options);
-    tenon::call_options how;
-    how.cancel = &interrupt.cancellation();
-    const auto answer = client.try_call_encoded(words[0], options.codec, given.encoded, how);
-    if (interrupt.happened()) return interruption::exit_code;
-    if (answer) return print(*answer, options, endpoint);
-    return report(answer.error(), advice(answer.error(), endpoint, options, &given), options.json);
+    return one_call(name, options, given, interrupt).run();
 }
 
 }  // namespace cli

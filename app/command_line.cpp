@@ -47,7 +47,16 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 struct command_line::parser {
     CLI::App app;
-    std::vector<std::string> names{"--help"};
+    std::vector<option_info> options{{{"-h", "--help"}, {}, {}, "this text"}};
+
+    void add(const std::string& names, const std::string& placeholder, const std::string& help) {
+        option_info& o = options.emplace_back();
+        const std::size_t comma = names.find(',');
+        o.names.push_back(names.substr(0, comma));
+        if (comma != names.npos) o.names.push_back(names.substr(comma + 1));
+        o.placeholder = placeholder;
+        o.help = help;
+    }
 };
 
 command_line::command_line(const std::string& name, const std::string& usage,
@@ -68,7 +77,7 @@ command_line::~command_line() = default;
 void command_line::flag(const std::string& name, bool& to, const std::string& help) {
     parser_->app.add_flag_callback(
         name, [&to] { to = true; }, help);
-    parser_->names.push_back(name);
+    parser_->add(name, {}, help);
 }
 
 void command_line::option(const std::string& name, const std::string& placeholder,
@@ -80,7 +89,19 @@ void command_line::option(const std::string& name, const std::string& placeholde
     parser_->app.add_option(name, each, help)
         ->type_name(placeholder)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    parser_->names.push_back(name);
+    parser_->add(name, placeholder, help);
+}
+
+void command_line::choice(const std::string& name, const std::vector<std::string>& values,
+                          const std::string& help, std::function<void(const std::string&)> take) {
+    option(name, "NAME", help, [=, take = std::move(take)](const std::string& text) {
+        if (std::find(values.begin(), values.end(), text) != values.end()) return take(text);
+        std::string known;
+        for (std::size_t i = 0; i < values.size(); ++i)
+            known += (i == 0 ? "" : i + 1 == values.size() ? " or " : ", ") + values[i];
+        throw usage_error(name + ": expected " + known + ", got \"" + text + "\"");
+    });
+    parser_->options.back().values = values;
 }
 
 void command_line::number(const std::string& name, std::uint64_t least, std::uint64_t most,
@@ -101,6 +122,7 @@ void command_line::duration(const std::string& name, const std::string& placehol
 }
 
 std::vector<std::string> command_line::parse(arguments args) {
+    if (args.size() == 1 && args[0] == ask_for_options) throw options_wanted{parser_->options};
     std::vector<std::string> reversed(args.rbegin(), args.rend());
     try {
         parser_->app.parse(std::move(reversed));
@@ -124,7 +146,10 @@ std::vector<std::string> command_line::parse(arguments args) {
 
 void command_line::unknown(const std::string& option) const {
     const std::string name = option.substr(0, option.find('='));
-    const std::string_view meant = closest(name, parser_->names);
+    std::vector<std::string> known;
+    for (const option_info& o : parser_->options)
+        known.insert(known.end(), o.names.begin(), o.names.end());
+    const std::string_view meant = closest(name, known);
     throw usage_error("unknown option " + name +
                       (meant.empty() ? "; a word that begins with '-' goes behind \"--\""
                                      : "; did you mean " + std::string(meant) + "?"));

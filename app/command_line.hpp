@@ -28,6 +28,20 @@ struct help_wanted {
     std::string text;
 };
 
+/// One option of a command, for completion.
+struct option_info {
+    std::vector<std::string> names;     ///< "-o", "--output"
+    std::string placeholder;            ///< of its value; empty if it takes none
+    std::vector<std::string> values{};  ///< that it takes, where they are few
+    std::string help{};
+};
+
+/// In place of a command's words: parse() throws options_wanted.
+inline constexpr const char* ask_for_options = "--tenon-options";
+struct options_wanted {
+    std::vector<option_info> options;
+};
+
 class command_line {
 public:
     /// `usage` is shown behind "Usage: tenon NAME", `more` at the end of the help.
@@ -37,11 +51,15 @@ public:
     command_line(const command_line&) = delete;
     command_line& operator=(const command_line&) = delete;
 
+    // Names are the likes of "--json" and "-o,--output".
     void flag(const std::string& name, bool& to, const std::string& help);
 
     /// `take` is called with the option's value as written; it throws usage_error.
     void option(const std::string& name, const std::string& placeholder, const std::string& help,
                 std::function<void(const std::string&)> take);
+    /// The same for one of a few values.
+    void choice(const std::string& name, const std::vector<std::string>& values,
+                const std::string& help, std::function<void(const std::string&)> take);
     void number(const std::string& name, std::uint64_t least, std::uint64_t most, std::uint64_t& to,
                 const std::string& help);
     void duration(const std::string& name, const std::string& placeholder,

@@ -49,7 +49,16 @@ void interruption::wait_for_signal() {
 
 void interruption::sleep_for(std::chrono::milliseconds time) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, time, [this] { return happened() || over_; });
+    changed_.wait_for(lock, time, [this] { return happened() || over_ || woken_; });
+    woken_ = false;
+}
+
+void interruption::wake() {
+    {
+        const std::lock_guard lock(mutex_);
+        woken_ = true;
+    }
+    changed_.notify_all();
 }
 
 }  // namespace cli

@@ -27,6 +27,8 @@ public:
     tenon::cancellation& cancellation() noexcept { return cancellation_; }
     /// Sleeps; an interruption ends it early.
     void sleep_for(std::chrono::milliseconds time);
+    /// Ends a sleep_for() that is under way.
+    void wake();
 
 private:
     void wait_for_signal();
@@ -35,6 +37,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     bool over_ = false;
+    bool woken_ = false;
     std::thread watcher_;
 };
 

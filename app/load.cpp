@@ -56,7 +56,11 @@ class waiting_caller {
 public:
     waiting_caller(const load& what, tenon::client client, tenon::codec codec, budget& calls,
                    interruption& interrupt)
-        : what_(what), client_(std::move(client)), codec_(codec), calls_(calls) {
+        : what_(what),
+          route_(what.name.route()),
+          client_(std::move(client)),
+          codec_(codec),
+          calls_(calls) {
         how_.cancel = &interrupt.cancellation();
     }
 
@@ -64,7 +68,7 @@ public:
         auto start = clock::now();
         while (calls_.take(start)) {
             const auto answer =
-                client_.try_call_encoded(what_.route, codec_, what_.arguments->encoded, how_);
+                client_.try_call_encoded(route_, codec_, what_.arguments->encoded, how_);
             const auto end = clock::now();
             if (!answer && answer.error().code() == tenon::errc::cancelled) return;
             result.add(ns_between(start, end), answer ? nullptr : &answer.error());
@@ -77,6 +81,7 @@ public:
 
 private:
     const load& what_;
+    const std::string route_;
     tenon::client client_;
     const tenon::codec codec_;
     tenon::call_options how_;
@@ -93,7 +98,6 @@ public:
                 "their names");
         if (codec == tenon::codec::raw) values_.emplace_back(what.arguments->encoded);
         else values_ = what.arguments->list.as_array();
-        const std::size_t dot = what.route.rfind('.'), slash = what.route.find('/');
         for (tenon::value& v : values_) {
             pointers_.push_back(&v);
             shapes_.push_back(&tenon::shape_of<tenon::value>());
@@ -102,11 +106,11 @@ public:
         signature_.params = shapes_.data();
         signature_.param_count = static_cast<std::uint32_t>(values_.size());
         signature_.result = &tenon::shape_of<tenon::value>();
-        info_.name = what.route.substr(dot + 1);
+        info_.name = what.name.member;
         info_.wire_codec = codec;
         info_.signature = &signature_;
-        contract_.publisher = what.route.substr(0, slash);
-        contract_.service = what.route.substr(slash + 1, dot - slash - 1);
+        contract_.publisher = what.name.publisher;
+        contract_.service = what.name.service;
         contract_.methods.push_back(info_);
     }
 
@@ -262,17 +266,17 @@ void load_result::add(std::uint64_t ns, const tenon::error* failed) {
     if (!first_error) first_error = *failed;
 }
 
-load_result run_load(const load& what, const std::string& endpoint, const target_options& options,
+load_result run_load(const load& what, const std::function<target()>& connect, tenon::codec codec,
                      interruption& interrupt) {
     std::optional<dynamic_method> method;
-    if (what.outstanding > 1) method.emplace(what, options.codec);
+    if (what.outstanding > 1) method.emplace(what, codec);
     std::vector<tenon::client> clients;
-    for (std::uint64_t i = 0; i < what.connections; ++i) clients.push_back(open(endpoint, options));
+    for (std::uint64_t i = 0; i < what.connections; ++i) clients.push_back(connect().client);
     // Connecting is not measured, and what cannot work at all fails here.
     tenon::call_options how;
     how.cancel = &interrupt.cancellation();
     for (tenon::client& c : clients) {
-        auto first = c.try_call_encoded(what.route, options.codec, what.arguments->encoded, how);
+        auto first = c.try_call_encoded(what.name.route(), codec, what.arguments->encoded, how);
         if (first) continue;
         load_result failed;
         failed.add(0, &first.error());
@@ -281,7 +285,7 @@ load_result run_load(const load& what, const std::string& endpoint, const target
     budget calls(what, interrupt);
     const auto start = clock::now();
     load_result all = method ? run_pipelined(what, clients, *method, calls, interrupt)
-                             : run_waiting(what, clients, options.codec, calls, interrupt);
+                             : run_waiting(what, clients, codec, calls, interrupt);
     all.seconds = std::chrono::duration<double>(clock::now() - start).count();
     return all;
 }

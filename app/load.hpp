@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -14,7 +15,7 @@
 namespace cli {
 
 struct load {
-    std::string route;
+    service_name name;  ///< of the method
     const call_arguments* arguments = nullptr;
     std::uint64_t connections = 1;
     /// Calls under way per connection. 1: a thread per connection that waits for each answer.
@@ -37,7 +38,8 @@ struct load_result {
 
 /// Calls until the time is over, the calls are made, a connection is lost, or Ctrl-C. Named
 /// arguments need outstanding == 1; throws usage_error otherwise.
-load_result run_load(const load& what, const std::string& endpoint, const target_options& options,
+/// `connect` is called once for each connection.
+load_result run_load(const load& what, const std::function<target()>& connect, tenon::codec codec,
                      interruption& interrupt);
 
 }  // namespace cli

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <exception>
 
@@ -18,31 +17,38 @@ namespace {
 constexpr int exit_usage = 2;
 constexpr int exit_output = 1;
 
-struct command {
-    const char* name;
-    const char* summary;
-    int (*run)(cli::arguments, cli::interruption&);
+struct section {
+    cli::group group;
+    const char* title;
 };
+constexpr section sections[]{{cli::group::use, "Calling"},
+                             {cli::group::look, "Looking"},
+                             {cli::group::contracts, "Contracts"},
+                             {cli::group::program, "The program"}};
 
-constexpr std::array commands{
-    command{"call", "call a method and print its result", cli::call},
-    command{"ping", "see whether a server is there, and how far", cli::ping},
-    command{"bench", "measure latency and throughput of a method", cli::bench},
-};
+std::string row(std::string_view name, std::string_view summary) {
+    constexpr std::size_t width = 18;
+    return "  " + std::string(name) + std::string(width - name.size(), ' ') + std::string(summary) +
+           "\n";
+}
 
 std::string overview() {
-    std::string text = "Usage: tenon COMMAND [OPTION…] [ARGUMENT…]\n\nCommands:\n";
-    for (const command& c : commands)
-        text += "  " + std::string(c.name) + std::string(10 - std::string(c.name).size(), ' ') +
-                c.summary + "\n";
-    text += R"(  help      tell all about a command: tenon help call
+    std::string text = R"(Usage: tenon COMMAND [OPTION…] [ARGUMENT…]
 
+A first call, of a service that is found by its name:
+  tenon call example/echo.plus 10 20
+)";
+    for (const section& s : sections) {
+        text += "\n" + std::string(s.title) + ":\n";
+        for (const cli::command& c : cli::all_commands())
+            if (c.group == s.group) text += row(c.name, c.summary);
+        if (s.group == cli::group::program)
+            text += row("help", "tell all about a command: tenon help call");
+    }
+    text += R"(
 Options:
   --version   the version
   --help      this text; behind a command: tell all about it
-
-A first call:
-  tenon call --at unix:/run/demo/math.sock demo/math.plus 10 20
 
 Exit codes:
    0 done                   13 overloaded    18 unsupported
@@ -55,14 +61,45 @@ Exit codes:
     return text;
 }
 
-const command& find(const std::string& name) {
-    for (const command& c : commands)
-        if (name == c.name) return c;
-    std::vector<std::string> names{"help"};
-    for (const command& c : commands) names.emplace_back(c.name);
-    const std::string_view meant = cli::closest(name, names);
-    throw cli::usage_error("there is no command \"" + name + "\"" +
+/// Commands of two words whose first one is `name`; "show, diff, hash".
+std::vector<std::string> second_words(std::string_view name) {
+    std::vector<std::string> words;
+    for (const cli::command& c : cli::all_commands()) {
+        const std::string_view all = c.name;
+        if (all.starts_with(name) && all.substr(name.size()).starts_with(' '))
+            words.emplace_back(all.substr(name.size() + 1));
+    }
+    return words;
+}
+
+[[noreturn]] void unknown(cli::arguments args) {
+    const std::vector<std::string> seconds = second_words(args[0]);
+    std::vector<std::string> known{"help"};
+    if (seconds.empty())
+        for (const cli::command& c : cli::all_commands())
+            known.emplace_back(c.name, std::string_view(c.name).find(' ') == std::string_view::npos
+                                           ? std::string_view(c.name).size()
+                                           : std::string_view(c.name).find(' '));
+    else known = seconds;
+    if (!seconds.empty() && args.size() == 1) {
+        std::string text;
+        for (const std::string& s : seconds) text += (text.empty() ? "" : ", ") + s;
+        throw cli::usage_error("tenon " + args[0] + ": which of " + text + "?");
+    }
+    const std::string_view wrong = seconds.empty() ? args[0] : args[1];
+    const std::string_view meant = cli::closest(wrong, known);
+    throw cli::usage_error("there is no command \"" + (seconds.empty() ? "" : args[0] + " ") +
+                           std::string(wrong) + "\"" +
                            (meant.empty() ? "" : "; did you mean " + std::string(meant) + "?"));
+}
+
+/// Of commands that have a word in common: "tenon help manifest".
+std::string overview_of(const std::string& name) {
+    std::string text = "Usage: tenon " + name + " COMMAND [OPTION…] [ARGUMENT…]\n\n";
+    for (const cli::command& c : cli::all_commands())
+        if (std::string_view(c.name).starts_with(name + " ")) text += row(c.name, c.summary);
+    return text + "\n`tenon help " + name + " " + second_words(name)[0] +
+           "` and so on tell all about them.\n";
 }
 
 int run(const std::vector<std::string>& args) {
@@ -73,10 +110,28 @@ int run(const std::vector<std::string>& args) {
     const bool help = args[0] == "help";
     if (args[0] == "--help" || args[0] == "-h" || (help && rest.empty()))
         return cli::write_out(overview()), 0;
+    const cli::arguments named = help ? rest : cli::arguments(args);
+    std::size_t words = 0;
+    const cli::command* const found = cli::find_command(named, words);
+    if (!found) {
+        const bool asks = help || (rest.size() == 1 && (rest[0] == "--help" || rest[0] == "-h"));
+        if (asks && !second_words(named[0]).empty() && (!help || named.size() == 1))
+            return cli::write_out(overview_of(named[0])), 0;
+        unknown(named);
+    }
     cli::interruption interrupt;
     const std::vector<std::string> ask{"--help"};
-    if (help) return find(rest[0]).run(ask, interrupt);
-    return find(args[0]).run(rest, interrupt);
+    return found->run(help ? cli::arguments(ask) : named.subspan(words), interrupt);
+}
+
+/// What tells more about a command line that is wrong.
+std::string where_to_look(const std::vector<std::string>& args) {
+    std::size_t words = 0;
+    const cli::command* const c = cli::find_command(args, words);
+    if (c) return "`tenon help " + std::string(c->name) + "` tells all";
+    if (!args.empty() && !second_words(args[0]).empty())
+        return "`tenon help " + args[0] + "` tells more";
+    return "`tenon help` lists the commands";
 }
 
 // A descriptor of ours must never be taken for stdin, stdout or stderr. Opened such that using it
@@ -103,12 +158,7 @@ int main(int argc, char** argv) {
             return cli::report("output", e.what(), {}, exit_output, json);
         }
     } catch (const cli::usage_error& e) {
-        const bool known = !args.empty() && std::any_of(commands.begin(), commands.end(),
-                                                        [&](auto& c) { return args[0] == c.name; });
-        return cli::report(
-            "usage", e.what(),
-            known ? "`tenon help " + args[0] + "` tells all" : "`tenon help` lists the commands",
-            exit_usage, json);
+        return cli::report("usage", e.what(), where_to_look(args), exit_usage, json);
     } catch (const cli::output_error& e) {
         return cli::report("output", e.what(), {}, exit_output, json);
     } catch (const tenon::failure& f) {

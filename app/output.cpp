@@ -1,6 +1,7 @@
 #include "output.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,18 +14,8 @@ namespace cli {
 
 namespace {
 
-bool write_all(int fd, std::string_view text) noexcept {
-    while (!text.empty()) {
-        const ssize_t n = ::write(fd, text.data(), text.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return false;
-        text.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return true;
-}
-
 // With nowhere to complain there is nothing to do about it.
-void complain(std::string_view text) noexcept { static_cast<void>(write_all(STDERR_FILENO, text)); }
+void complain(std::string_view text) noexcept { static_cast<void>(write_to(STDERR_FILENO, text)); }
 
 bool wants_colour(int fd) {
     const char* no = std::getenv("NO_COLOR");
@@ -37,17 +28,12 @@ std::string painted(int fd, const char* colour, std::string_view text) {
     return fmt::format("\x1b[{}m{}\x1b[0m", colour, text);
 }
 
-// A line of its own for each line, so that what a server says cannot pass for ours, nor steer the
-// terminal.
-std::string printable(std::string_view text) {
+// A line of its own for each line of a message.
+std::string indented(std::string_view text) {
     std::string out;
-    for (const char c : text) {
-        if (c == '\n') out += "\n  ";
-        else if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f)
-            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-        else out += c;
-    }
-    return out;
+    for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1))
+        out += printable(text.substr(0, end)) + "\n  ";
+    return out + printable(text);
 }
 
 std::string to_line(const tenon::value& v) {
@@ -76,18 +62,36 @@ void report_json(tenon::value fields) {
 }
 
 void report_text(std::string_view message, std::string_view data, std::string_view hint) {
-    std::string text = painted(STDERR_FILENO, "1;31", "error:") + " " + printable(message) + "\n";
+    std::string text = painted(STDERR_FILENO, "1;31", "error:") + " " + indented(message) + "\n";
     if (!data.empty()) text += fmt::format("  data: {}\n", data);
-    if (!hint.empty()) text += painted(STDERR_FILENO, "1", "  hint:") + fmt::format(" {}\n", hint);
+    if (!hint.empty())
+        text += painted(STDERR_FILENO, "1", "  hint:") + fmt::format(" {}\n", printable(hint));
     complain(text);
 }
 
 }  // namespace
 
+bool write_to(int fd, std::string_view text) noexcept {
+    while (!text.empty()) {
+        const ssize_t n = ::write(fd, text.data(), text.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return false;
+        text.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return true;
+}
+
 void write_out(std::string_view text) {
-    if (!write_all(STDOUT_FILENO, text))
+    if (!write_to(STDOUT_FILENO, text))
         throw output_error(fmt::format("cannot write to stdout: {}", std::strerror(errno)));
 }
+
+bool reader_has_gone() {
+    pollfd p{STDOUT_FILENO, 0, 0};
+    return ::poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLNVAL)) != 0;
+}
+
+void note(std::string_view text) { complain(printable(text) + "\n"); }
 
 int report(const tenon::error& e, std::string_view hint, bool json) {
     const int exit = tenon::exit_code(e.code());
@@ -120,6 +124,16 @@ int report(std::string_view code, std::string_view message, std::string_view hin
     if (!hint.empty()) fields["hint"] = hint;
     report_json(std::move(fields));
     return exit;
+}
+
+std::string printable(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+        else out += c;
+    }
+    return out;
 }
 
 std::string bold(std::string_view text) { return painted(STDOUT_FILENO, "1", text); }

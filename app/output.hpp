@@ -23,6 +23,15 @@ public:
 /// All of it, unbuffered; throws output_error.
 void write_out(std::string_view text);
 
+/// The same to any descriptor; false, with errno, if it does not take it.
+bool write_to(int fd, std::string_view text) noexcept;
+
+/// Whether nobody will ever read what is written to stdout, a pipe that was left.
+bool reader_has_gone();
+
+/// A remark on stderr that is no error.
+void note(std::string_view text);
+
 /// One error on stderr. Gives the exit code.
 int report(const tenon::error& e, std::string_view hint, bool json);
 /// The same for what is no tenon::error; `code` is "usage" or "output".
@@ -32,6 +41,10 @@ int report(std::string_view code, std::string_view message, std::string_view hin
 // For terminals that want colours (see https://no-color.org); else the text as it is.
 std::string bold(std::string_view text);
 std::string dim(std::string_view text);
+
+/// Without line breaks and control characters: what others say must neither pass for ours nor steer
+/// the terminal.
+std::string printable(std::string_view text);
 
 /// "23.4 us", "1.20 ms", "3.5 s"
 std::string readable_time(double microseconds);

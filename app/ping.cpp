@@ -8,7 +8,7 @@
 #include "command_line.hpp"
 #include "interruption.hpp"
 #include "output.hpp"
-#include "request.hpp"
+#include "target.hpp"
 
 namespace cli {
 
@@ -68,6 +68,17 @@ void print_summary(const tally& t, const std::string& endpoint, bool json) {
     write_out(tenon::to_json(line) + "\n");
 }
 
+target find_server(const std::vector<std::string>& words, const target_options& options) {
+    const auto endpoint = options.endpoint();
+    if (words.size() > (endpoint ? 0 : 1))
+        throw usage_error(endpoint ? "with --at, ping takes no name; got \"" + words[0] + "\""
+                                   : "ping takes one name, got \"" + words[1] + "\", too");
+    if (endpoint) return open_endpoint(*endpoint, options);
+    if (words.empty())
+        throw usage_error("which server? give PUBLISHER/SERVICE, as in example/echo, or --at");
+    return open_target(parse_service(words[0]), options);
+}
+
 }  // namespace
 
 int ping(arguments args, interruption& interrupt) {
@@ -75,20 +86,18 @@ int ping(arguments args, interruption& interrupt) {
     options.timeout = std::chrono::seconds(5);
     std::uint64_t count = 4;
     std::chrono::milliseconds interval(200);
-    command_line line("ping", "--at ENDPOINT [OPTION…]",
+    command_line line("ping", "[OPTION…] PUBLISHER/SERVICE | --at ENDPOINT",
                       "Connects, and measures round trips to the server and back.",
                       R"(Examples:
+  tenon ping example/echo
   tenon ping --at unix:/run/demo/math.sock
   tenon ping --at tcp://127.0.0.1:5555 --count 1 --timeout 500 --json
 )");
     options.add_to(line, false);
     line.number("--count", 1, 1'000'000'000, count, "round trips (default 4)");
     line.duration("--interval", "TIME", interval, "pause between them (default 200)");
-    if (const auto words = line.parse(args); !words.empty())
-        throw usage_error("ping takes no argument, got \"" + words[0] + "\"");
-    const std::string& endpoint = options.endpoint();
-
-    tenon::client client = open(endpoint, options);
+    target to = find_server(line.parse(args), options);
+    tenon::client& client = to.client;
     tenon::call_options how;
     how.cancel = &interrupt.cancellation();
     tally t;
@@ -98,8 +107,8 @@ int ping(arguments args, interruption& interrupt) {
         t.connect_us = since(opened);
     else t.first_error = std::move(first).error();
     if (t.connect_us && !options.json)
-        write_out(fmt::format("{} answers, connected in {}\n", client.endpoint(),
-                              readable_time(*t.connect_us)));
+        write_out(
+            fmt::format("{} answers, connected in {}\n", to.text, readable_time(*t.connect_us)));
 
     while (t.connect_us && t.sent < count && !interrupt.happened()) {
         if (t.sent) interrupt.sleep_for(interval);
@@ -118,10 +127,10 @@ int ping(arguments args, interruption& interrupt) {
             if (!t.first_error) t.first_error = std::move(answer).error();
         }
     }
-    if (t.connect_us) print_summary(t, endpoint, options.json);
+    if (t.connect_us) print_summary(t, to.text, options.json);
     if (interrupt.happened()) return interruption::exit_code;
     if (!t.first_error) return 0;
-    return report(*t.first_error, advice(*t.first_error, endpoint, options, nullptr), options.json);
+    return report(*t.first_error, advice(*t.first_error, to, options), options.json);
 }
 
 }  // namespace cli

@@ -22,15 +22,40 @@ const char* const argument_help =
 
 namespace {
 
-bool is_name(std::string_view s, bool dots) {
-    return !s.empty() && s.size() <= 64 && std::all_of(s.begin(), s.end(), [dots](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-               c == '_' || c == '-' || (dots && c == '.');
-    });
+bool is_identifier(std::string_view s) {
+    return !s.empty() && s.size() <= 64 && !(s[0] >= '0' && s[0] <= '9') &&
+           std::all_of(s.begin(), s.end(), [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                      c == '_';
+           });
 }
 
-bool is_identifier(std::string_view s) {
-    return is_name(s, false) && !(s[0] >= '0' && s[0] <= '9') && s.find('-') == s.npos;
+std::string read_all(int fd, const std::string& name) {
+    const std::size_t most = tenon::limits{}.message;
+    std::string all;
+    for (std::size_t used = 0;;) {
+        all.resize(std::max<std::size_t>(all.size(), used + 65'536));
+        const ssize_t n = ::read(fd, all.data() + used, all.size() - used);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) throw usage_error(fmt::format("{}: {}", name, std::strerror(errno)));
+        used += static_cast<std::size_t>(n);
+        if (used > most)
+            throw usage_error(
+                fmt::format("{}: larger than a message may be ({} MiB)", name, most >> 20));
+        if (n == 0) return all.resize(used), all;
+        if (used == all.size()) all.resize(all.size() * 2);
+    }
+}
+
+std::string read_file(const std::string& path) {
+    if (path.empty()) throw usage_error("the name of a file is missing, as in @order.json");
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) throw usage_error(fmt::format("{}: {}", path, std::strerror(errno)));
+    struct closer {
+        int fd;
+        ~closer() { ::close(fd); }
+    } const owner{fd};
+    return read_all(fd, path);
 }
 
 class argument_parser {
@@ -96,106 +121,14 @@ private:
         return read_all(STDIN_FILENO, "stdin");
     }
 
-    static std::string read_file(const std::string& path) {
-        if (path.empty()) throw usage_error("@ needs the name of a file, as in @order.json");
-        const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-        if (fd < 0) throw usage_error(fmt::format("{}: {}", path, std::strerror(errno)));
-        struct closer {
-            int fd;
-            ~closer() { ::close(fd); }
-        } const owner{fd};
-        return read_all(fd, path);
-    }
-
-    static std::string read_all(int fd, const std::string& name) {
-        const std::size_t most = tenon::limits{}.message;
-        std::string all;
-        for (std::size_t used = 0;;) {
-            all.resize(std::max<std::size_t>(all.size(), used + 65'536));
-            const ssize_t n = ::read(fd, all.data() + used, all.size() - used);
-            if (n < 0 && errno == EINTR) continue;
-            if (n < 0) throw usage_error(fmt::format("{}: {}", name, std::strerror(errno)));
-            used += static_cast<std::size_t>(n);
-            if (used > most)
-                throw usage_error(
-                    fmt::format("{}: larger than a message may be ({} MiB)", name, most >> 20));
-            if (n == 0) return all.resize(used), all;
-            if (used == all.size()) all.resize(all.size() * 2);
-        }
-    }
-
     call_arguments& to_;
     bool stdin_read_ = false;
 };
 
-std::string advice_unavailable(const std::string& endpoint) {
-    return std::string("start the server or correct --at; ") +
-           (endpoint.starts_with("unix:") ? "`ss -xl` lists the Unix sockets that are served here"
-                                          : "`ss -tl` lists the ports that are served here");
-}
-
-std::string advice_invalid(const call_arguments* arguments) {
-    if (arguments && !arguments->doubtful.empty())
-        return fmt::format("{} is not JSON and was sent as a string", arguments->doubtful[0]);
-    return "arguments go by position or by name (NAME=VALUE); `tenon help call` shows the forms";
-}
-
 }  // namespace
 
-void target_options::add_to(command_line& line, bool with_codec) {
-    line.option("--at", "ENDPOINT", "where: unix:/path, unix:@name or tcp://host:port",
-                [this](const std::string& text) { at.push_back(text); });
-    line.duration("--timeout", "TIME", timeout,
-                  "longest wait: 250 (milliseconds), 1.5s, 2m; 0: none");
-    if (with_codec)
-        line.option("--codec", "NAME", "json (default), msgpack or raw",
-                    [this](const std::string& text) {
-                        const auto known = tenon::codec_from_string(text);
-                        if (!known)
-                            throw usage_error("--codec: expected json, msgpack or raw, got \"" +
-                                              text + "\"");
-                        codec = *known;
-                    });
-    line.flag("--json", json, "one line of JSON for programs, errors included");
-}
-
-const std::string& target_options::endpoint() const {
-    if (at.empty())
-        throw usage_error(
-            "where is the server? give --at unix:/path, unix:@name or "
-            "tcp://host:port");
-    if (at.size() > 1) throw usage_error("--at is given twice");
-    return at[0];
-}
-
-tenon::client open(const std::string& endpoint, const target_options& options) {
-    if (endpoint.starts_with("inproc:"))
-        throw usage_error("--at: " + endpoint +
-                          " can be reached inside its own process only; let the server listen at "
-                          "a unix: or tcp:// endpoint, too");
-    tenon::client_options wanted;
-    wanted.codec = options.codec;
-    wanted.timeout = options.timeout;
-    tenon::runtime::process().set_log_sink(tenon::log_level::off, {});
-    try {
-        return tenon::connect(endpoint, wanted);
-    } catch (const tenon::failure& f) {
-        if (f.code() != tenon::errc::invalid) throw;
-        throw usage_error("--at: " + std::string(f.error().message()));
-    }
-}
-
-void check_route(const std::string& route) {
-    const std::size_t slash = route.find('/');
-    const std::size_t dot = route.rfind('.');
-    const std::string_view all(route);
-    if (slash == all.npos || dot == all.npos || dot < slash ||
-        !is_name(all.substr(0, slash), true) ||
-        !is_name(all.substr(slash + 1, dot - slash - 1), false) ||
-        !is_name(all.substr(dot + 1), false))
-        throw usage_error("\"" + route +
-                          "\" is no method; expected PUBLISHER/SERVICE.METHOD, as in "
-                          "example/echo.plus");
+std::string read_source(const std::string& name) {
+    return name == "-" ? read_all(STDIN_FILENO, "stdin") : read_file(name);
 }
 
 call_arguments read_arguments(std::span<const std::string> words, tenon::codec codec) {
@@ -226,33 +159,11 @@ tenon::result<tenon::value> decode_result(tenon::codec codec, const tenon::bytes
                                                     std::string(v.error().message()));
 }
 
-std::string advice(const tenon::error& e, const std::string& endpoint,
-                   const target_options& options, const call_arguments* arguments) {
-    switch (e.code()) {
-        case tenon::errc::unavailable: return advice_unavailable(endpoint);
-        case tenon::errc::invalid: return advice_invalid(arguments);
-        case tenon::errc::deadline:
-            return options.timeout.count() > 0 ? fmt::format("allow more than {} ms with --timeout",
-                                                             options.timeout.count())
-                                               : "the server's own limit; see its log";
-        case tenon::errc::not_found:
-            return "if the service runs here, check the spelling of PUBLISHER/SERVICE.METHOD";
-        case tenon::errc::denied:
-            return fmt::format(
-                "you are user {}; the server admits its own user and root unless its "
-                "options say more",
-                ::getuid());
-        case tenon::errc::overloaded: return "the call did not run; try again in a moment";
-        case tenon::errc::unsupported:
-            return "the server does not offer this: check the spelling, or try another --codec";
-        case tenon::errc::internal: return "a defect of the service; its log may say more";
-        case tenon::errc::data_loss:
-            return "client and server may be of different versions; another --codec may do";
-        case tenon::errc::failed:
-        case tenon::errc::cancelled:
-        case tenon::errc::conflict: break;
-    }
-    return {};
+std::string advice(const tenon::error& e, const target& to, const target_options& options,
+                   const call_arguments& arguments) {
+    if (e.code() == tenon::errc::invalid && !arguments.doubtful.empty())
+        return fmt::format("{} is not JSON and was sent as a string", arguments.doubtful[0]);
+    return advice(e, to, options);
 }
 
 }  // namespace cli

@@ -68,6 +68,7 @@ if(e2e_sources)
     add_library(e2e_support OBJECT ${e2e_sources})
     target_link_libraries(e2e_support PRIVATE tenon tenon_settings GTest::gtest)
     target_compile_definitions(e2e_support PRIVATE
+        TENON_BIN_DIR="${PROJECT_BINARY_DIR}"
         TENON_EXAMPLES_DIR="${PROJECT_BINARY_DIR}/examples")
 endif()
 foreach(source IN LISTS e2e_tests)

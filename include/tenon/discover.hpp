@@ -91,6 +91,10 @@ struct list_options {
 TENON_API std::vector<instance> list(std::string_view pattern = "*",
                                      const list_options& options = {});
 
+/// The runtime directories that names are looked for in, in this order; some may not exist. Null:
+/// those of runtime::process().
+TENON_API std::vector<std::string> name_directories(const runtime* r = nullptr);
+
 enum class presence : std::uint8_t { arrived, left };
 
 /// As long as it lives, watch() goes on.

@@ -138,4 +138,8 @@ std::vector<instance> list(std::string_view pattern, const list_options& options
     return all;
 }
 
+std::vector<std::string> name_directories(const runtime* r) {
+    return naming::searched_directories((r ? *r : runtime::process()).core().options().directory);
+}
+
 }  // namespace tenon::inline v0

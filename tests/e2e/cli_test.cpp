@@ -1,10 +1,7 @@
 // The tenon program against the echo service, as a user would run both.
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -15,118 +12,14 @@
 #include <thread>
 #include <vector>
 
+#include "cli_process.hpp"
 #include "tenon/codec.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
-using words = std::vector<std::string>;
+using namespace e2e;
 using tenon::value;
-
-struct pipe_ends {
-    pipe_ends() {
-        int fds[2];
-        if (::pipe2(fds, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
-        read = fds[0], write = fds[1];
-    }
-    ~pipe_ends() { close_read(), close_write(); }
-    void close_read() {
-        if (read >= 0) ::close(std::exchange(read, -1));
-    }
-    void close_write() {
-        if (write >= 0) ::close(std::exchange(write, -1));
-    }
-    int read = -1, write = -1;
-};
-
-/// How a program is started. The input must fit into a pipe.
-struct settings {
-    std::string input{};
-    words environment{};
-    std::vector<int> closed{};  // descriptors the program starts without
-    std::string stdout_file{};  // instead of the pipe
-};
-
-/// One run of a program.
-class process {
-public:
-    process(const std::string& program, const words& args, const settings& s = {}) {
-        std::vector<char*> argv{const_cast<char*>(program.c_str())};
-        for (const std::string& a : args) argv.push_back(const_cast<char*>(a.c_str()));
-        argv.push_back(nullptr);
-        std::vector<char*> envp;
-        for (const std::string& e : s.environment) envp.push_back(const_cast<char*>(e.c_str()));
-        for (char** e = environ; *e; ++e) envp.push_back(*e);
-        envp.push_back(nullptr);
-        pid = ::fork();
-        if (pid == 0) {
-            ::dup2(in_.read, 0);
-            ::dup2(s.stdout_file.empty() ? out_.write : ::open(s.stdout_file.c_str(), O_WRONLY), 1);
-            ::dup2(err_.write, 2);
-            for (const int fd : s.closed) ::close(fd);
-            ::execvpe(program.c_str(), argv.data(), envp.data());
-            ::_exit(127);
-        }
-        in_.close_read(), out_.close_write(), err_.close_write();
-        EXPECT_EQ(::write(in_.write, s.input.data(), s.input.size()), ssize_t(s.input.size()));
-        in_.close_write();
-    }
-
-    ~process() {
-        if (!ended_) {
-            ::kill(pid, SIGKILL);
-            wait();
-        }
-    }
-
-    /// Reads all it says and waits for its end; kills it after 30 s.
-    process& finish() {
-        const auto limit = std::chrono::steady_clock::now() + 30s;
-        pollfd fds[]{{out_.read, POLLIN, 0}, {err_.read, POLLIN, 0}};
-        std::string* to[]{&out, &err};
-        for (int open = out_.read < 0 ? 1 : 2; open > 0;) {
-            if (std::chrono::steady_clock::now() > limit) {
-                ::kill(pid, SIGKILL);
-                ADD_FAILURE() << "killed after 30 s; it said: " << out << err;
-                break;
-            }
-            ::poll(fds, 2, 1000);
-            for (int i = 0; i < 2; ++i) {
-                if (!fds[i].revents) continue;
-                char buffer[65536];
-                const ssize_t n = ::read(fds[i].fd, buffer, sizeof buffer);
-                if (n > 0) to[i]->append(buffer, static_cast<std::size_t>(n));
-                else fds[i].fd = -1, --open;
-            }
-        }
-        wait();
-        return *this;
-    }
-
-    std::string read_line() {
-        std::string line;
-        for (char c; ::read(out_.read, &c, 1) == 1 && c != '\n';) line += c;
-        return line;
-    }
-    void stop_reading() { out_.close_read(); }
-    void signal(int number) const { ::kill(pid, number); }
-
-    pid_t pid = -1;
-    int exit = -1;    // exit code, or 128 + signal
-    std::string out;  // what it wrote
-    std::string err;
-
-private:
-    void wait() {
-        int status = 0;
-        ::waitpid(pid, &status, 0);
-        ended_ = true;
-        exit = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    }
-
-    pipe_ends in_, out_, err_;
-    bool ended_ = false;
-};
 
 class cli : public testing::Test {
 protected:
@@ -149,15 +42,7 @@ protected:
         std::filesystem::remove_all(dir);
     }
 
-    struct outcome {
-        int exit;
-        std::string out, err;
-    };
-    static outcome run(const words& args, const settings& s = {}) {
-        process p(TENON_BIN_DIR "/tenon", args, s);
-        p.finish();
-        return {p.exit, p.out, p.err};
-    }
+    static outcome run(const words& args, const settings& s = {}) { return run_tenon(args, s); }
     /// tenon call --at the Unix socket
     static outcome call(words args, const settings& s = {}) {
         args.insert(args.begin(), {"call", "--at", unix_at});
@@ -171,23 +56,6 @@ protected:
     static inline std::string dir, unix_at, abstract_at, tcp_at;
     static inline process* server;
 };
-
-#define EXPECT_RESULT(outcome_, expected)                \
-    do {                                                 \
-        const auto o_ = (outcome_);                      \
-        EXPECT_EQ(o_.exit, 0) << o_.err;                 \
-        EXPECT_EQ(o_.out, std::string(expected) + "\n"); \
-        EXPECT_EQ(o_.err, "");                           \
-    } while (false)
-
-#define EXPECT_ERROR(outcome_, code_, text)                        \
-    do {                                                           \
-        const auto o_ = (outcome_);                                \
-        EXPECT_EQ(o_.exit, code_) << o_.out << o_.err;             \
-        EXPECT_EQ(o_.out, "");                                     \
-        EXPECT_NE(o_.err.find(text), std::string::npos) << o_.err; \
-        EXPECT_EQ(o_.err.find('\x1b'), std::string::npos);         \
-    } while (false)
 
 TEST_F(cli, calls_over_every_transport) {
     for (const std::string& at : {unix_at, abstract_at, tcp_at})
@@ -316,16 +184,19 @@ TEST_F(cli, wrong_usage) {
     EXPECT_ERROR(run({}), 2, "which command?");
     EXPECT_ERROR(run({"cal"}), 2, "did you mean call?");
     EXPECT_ERROR(run({"frobnicate"}), 2, "no command \"frobnicate\"");
-    EXPECT_ERROR(run({"call"}), 2, "--at unix:/path");
-    EXPECT_ERROR(run({"call", "example/echo.plus"}), 2, "where is the server?");
+    EXPECT_ERROR(run({"call"}), 2, "which method?");
+    EXPECT_ERROR(run({"ping"}), 2, "which server?");
+    EXPECT_ERROR(call({"--instance", "0123456789ab", "a/b.c"}), 2, "either --at or --instance");
+    EXPECT_ERROR(run({"call", "--instance", "nonsense", "a/b.c"}), 2, "12 hex digits");
     EXPECT_ERROR(run({"call", "--at", unix_at, "--at", tcp_at, "a/b.c"}), 2, "twice");
     EXPECT_ERROR(run({"call", "--at", unix_at}), 2, "which method?");
     EXPECT_ERROR(call({"--at"}), 2, "--at");
     EXPECT_ERROR(call({"a/b.c", "--tiemout", "5"}), 2, "did you mean --timeout?");
     EXPECT_ERROR(call({"a/b.c", "--zzz"}), 2, "unknown option --zzz");
     EXPECT_ERROR(call({"a/b.c", "-x"}), 2, "unknown option -x");
-    for (const char* route : {"", "plus", "echo.plus", "example/echo", "example/echo.",
-                              "/echo.plus", "example/.plus", "a/b.c d", "a/b/c.d"})
+    for (const char* route :
+         {"", "plus", "echo.plus", "example/echo", "example/echo.", "/echo.plus", "example/.plus",
+          "a/b.c d", "a/b/c.d", "a/b..c", "a/b.c."})
         EXPECT_ERROR(call({route}), 2, "is no method");
     for (const char* at : {"", "nonsense", "http://x", "unix:", "tcp://127.0.0.1", "tcp://h:99999"})
         EXPECT_ERROR(run({"call", "--at", at, "a/b.c"}), 2, "--at");
@@ -343,7 +214,7 @@ TEST_F(cli, help_and_version) {
         for (const char* part : {"call", "ping", "bench", "Exit codes", "tenon help call"})
             EXPECT_NE(o.out.find(part), std::string::npos) << part;
     }
-    for (const char* command : {"call", "ping", "bench"}) {
+    for (const char* command : {"call", "ping", "bench", "list", "stats", "log-level"}) {
         const auto asked = run({"help", command});
         EXPECT_EQ(asked.exit, 0);
         EXPECT_NE(asked.out.find("Examples:"), std::string::npos);
@@ -368,7 +239,7 @@ TEST_F(cli, ping_measures) {
     EXPECT_EQ(o.exit, 0);
     EXPECT_NE(o.out.find("4 of 4 answered"), std::string::npos) << o.out;
     EXPECT_ERROR(run({"ping", "--at", "unix:@tenon-cli-nobody"}), 12, "start the server");
-    EXPECT_ERROR(run({"ping", "--at", unix_at, "word"}), 2, "takes no argument");
+    EXPECT_ERROR(run({"ping", "--at", unix_at, "word"}), 2, "takes no name");
     for (const char* count : {"0", "-1", "x", "1.5", "99999999999999999999", ""})
         EXPECT_ERROR(run({"ping", "--at", unix_at, "--count", count}), 2, "--count");
 }
