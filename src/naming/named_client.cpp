@@ -67,7 +67,7 @@ private:
             named_client::attempts course(*all_.client_, options);
             while (provider* p = course.next()) {
                 if (auto ready = p->client->begin_to_connect(); !ready) {
-                    if (course.go_on(ready.error())) continue;
+                    if (course.move_on(ready.error())) continue;
                     state.failed = std::move(ready).error();
                     return state.finish();
                 }
@@ -251,8 +251,14 @@ provider* named_client::attempts::next() {
 
 bool named_client::attempts::go_on(const error& e) {
     if (e.may_have_run()) return false;
-    const bool stopping = e.code() == errc::overloaded && current_->client->is_leaving();
-    if (e.code() != errc::unavailable && e.code() != errc::denied && !stopping) return false;
+    rpc::direct_client& c = *current_->client;
+    if (e.code() != errc::unavailable && e.code() != errc::denied && !c.is_leaving()) return false;
+    // A handler may say the same of a call of its own, after it has done who knows what.
+    if (c.is_connected() && !c.is_leaving()) return false;
+    return move_on(e);
+}
+
+bool named_client::attempts::move_on(const error& e) {
     // That one is gone is no news; that one is there and does not serve us is.
     if (client_.forget(current_)) why_ = e;
     tried_.push_back(current_->from.id);
@@ -276,7 +282,7 @@ result<void> named_client::wait_ready(std::chrono::milliseconds timeout) {
         attempts course(*this, nullptr);
         while (provider* p = course.next()) {
             auto ready = p->client->begin_to_connect();
-            if (ready || !course.go_on(ready.error())) return ready;
+            if (ready || !course.move_on(ready.error())) return ready;
         }
         if (auto e = runtime_->unusable()) return *std::move(e);
         if (std::chrono::steady_clock::now() >= limit) return course.why();

@@ -88,6 +88,8 @@ public:
         provider* next();
         /// Whether this outcome is not the last word; then next() is to be called.
         bool go_on(const error& e);
+        /// The same where the instance cannot even be asked.
+        bool move_on(const error& e);
         const error& why() const noexcept { return *why_; }
         /// As given, with what is left of the time.
         const call_options* options() noexcept;

@@ -7,6 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
@@ -237,6 +239,28 @@ TEST_F(naming, calls_under_way_at_a_stopping_server_are_answered) {
     ASSERT_TRUE(eventually([&] { return w.are_you() == "b"; }));
     EXPECT_EQ(napping.get().value(), 300);
     stopping.join();
+}
+
+TEST_F(naming, what_a_handler_passes_on_is_not_tried_elsewhere) {
+    std::array<std::atomic<int>, 2> runs{};
+    std::vector<std::unique_ptr<tenon::server>> servers;
+    for (int i = 0; i < 2; ++i) {
+        tenon::server_options so;
+        so.runtime = &runtime_;
+        servers.push_back(std::make_unique<tenon::server>(so));
+        servers.back()->publish<who>().are_you = [&runs, i]() -> tenon::result<std::string> {
+            ++runs.at(static_cast<std::size_t>(i));
+            return tenon::error(errc::unavailable, "elsewhere").set_may_have_run(false);
+        };
+        servers.back()->start();
+    }
+    for (const auto in : {process, os}) {
+        runs[0] = runs[1] = 0;
+        const auto r = tenon::discover<who>(looking(in)).are_you.try_call();
+        ASSERT_FALSE(r);
+        EXPECT_EQ(r.error().message(), "elsewhere");
+        EXPECT_EQ(std::min(runs[0].load(), runs[1].load()), 0);
+    }
 }
 
 TEST_F(naming, round_robin_goes_round_and_keeps_up) {
