@@ -1,6 +1,7 @@
 // Contract → manifest.
 
 #include <algorithm>
+#include <optional>
 
 #include "manifest/canonical.hpp"
 #include "manifest/model.hpp"
@@ -67,18 +68,19 @@ private:
         const auto given =
             std::find_if(m.defaults.begin(), m.defaults.end(),
                          [&](const auto& named) { return named.first == m.param_names[i]; });
-        if (given != m.defaults.end()) v["default"] = as_json(given->second, m, i);
+        if (given == m.defaults.end()) return v;
+        if (auto text = as_json(given->second)) v["default"] = *std::move(text);
+        else v["optional"] = true;
         return v;
     }
 
-    // Bytes and times as JSON has them, which the decoders read as well.
-    static value as_json(const value& v, const detail::method_info& m, std::uint32_t i) {
+    // Bytes and times as JSON has them, which the decoders read as well. Nothing for what JSON does
+    // not have, such as NaN.
+    static std::optional<value> as_json(const value& v) {
         try {
             return parse_json(tenon::to_json(v)).value();
-        } catch (const failure& f) {
-            throw failure(error(errc::invalid, m.name + ": the default of \"" + m.param_names[i] +
-                                                   "\" cannot be said in a manifest: " +
-                                                   std::string(f.error().message())));
+        } catch (const failure&) {
+            return std::nullopt;
         }
     }
 

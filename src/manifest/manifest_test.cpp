@@ -2,8 +2,26 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <limits>
+
 #include "../../examples/02_contract/shop.hpp"
 #include "../../examples/echo.hpp"
+
+namespace sample {
+
+struct defaults {
+    tenon::method<void(tenon::bytes, std::chrono::system_clock::time_point, double)> f;
+    static void describe(tenon::description<defaults>& d) {
+        d[&defaults::f]
+            .default_value("data", tenon::bytes{std::byte{'h'}, std::byte{'i'}})
+            .default_value("at", std::chrono::system_clock::time_point(std::chrono::seconds(1)))
+            .default_value("real", std::numeric_limits<double>::quiet_NaN());
+    }
+};
+TENON_INTERFACE(defaults, "test", "defaults", "1", (f, data, at, real))
+
+}  // namespace sample
 
 namespace {
 
@@ -50,6 +68,16 @@ TEST(manifest, tells_everything_of_a_contract) {
     for (const auto& [key, v] : m.content().as_map()) order_of_fields += key.as_string() + " ";
     EXPECT_EQ(order_of_fields,
               "manifest publisher name version purpose interfaces members shapes hash ");
+}
+
+TEST(manifest, defaults_are_as_json_has_them) {
+    const tenon::manifest m = tenon::manifest_of<sample::defaults>();
+    const value& params = m.content()["members"]["f"]["params"];
+    EXPECT_EQ(params[0]["default"], value("aGk="));
+    EXPECT_EQ(params[1]["default"], value("1970-01-01T00:00:01Z"));
+    EXPECT_EQ(params[2].find("default"), nullptr);  // JSON has no NaN
+    EXPECT_EQ(params[2]["optional"], value(true));
+    EXPECT_TRUE(m.check_call("f", value::list({})));
 }
 
 TEST(manifest, survives_json) {
