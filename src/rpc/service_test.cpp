@@ -77,6 +77,9 @@ public:
     }
     int kind() override { return 1; }
     std::string view(std::string_view text) { return std::string(text); }
+    std::uint64_t place(const std::vector<int>& list) {
+        return reinterpret_cast<std::uintptr_t>(list.data());
+    }
 
     static void describe(tenon::description<desk>& d) {
         d.doc("A desk.");
@@ -94,7 +97,7 @@ private:
 };
 TENON_SERVICE(desk, "test", "desk", "1.2.0", (plus, a, b), (greet, who), hello, mine, (check, n),
               (nap, text, ms), (late, n), pause, (route, n), nothing, (older, who, years), kind,
-              (inherited, n), (view, text))
+              (inherited, n), (view, text), (place, list))
 
 /// The same as a contract, for clients.
 struct desk_contract {
@@ -112,10 +115,11 @@ struct desk_contract {
     tenon::method<int()> kind;
     tenon::method<std::string(int)> inherited;
     tenon::method<std::string(std::string_view)> view;
+    tenon::method<std::uint64_t(std::vector<int>)> place;
 };
 TENON_INTERFACE(desk_contract, "test", "desk", "1.2.0", (plus, a, b), (greet, who), hello, mine,
                 (check, n), (nap, text, ms), (late, n), pause, (route, n), nothing,
-                (older, who, years), kind, (inherited, n), (view, text))
+                (older, who, years), kind, (inherited, n), (view, text), (place, list))
 
 errc code_of(const std::function<void()>& f) {
     try {
@@ -172,6 +176,17 @@ TEST_P(service, every_kind_of_member) {
               value("hello me"));
     EXPECT_TRUE(c.call("test/desk.nothing").is_nil());
     EXPECT_EQ(c.try_call("test/desk.missing", value::list({})).error().code(), errc::unsupported);
+}
+
+TEST(service_in_process, the_arguments_themselves_are_handed_over) {
+    tenon::runtime runtime(test_runtime());
+    engine e;
+    tenon::server server({.runtime = &runtime});
+    server.add<desk>("hello", std::ref(e)).listen(fresh_endpoint("inproc")).start();
+    auto d = tenon::connect<desk_contract>(server.endpoints().at(0), {.runtime = &runtime});
+    std::vector<int> list{1, 2, 3};
+    const auto place = reinterpret_cast<std::uintptr_t>(list.data());
+    EXPECT_EQ(d.place(std::move(list)), place);
 }
 
 TEST_P(service, errors_that_describe_declares) {
