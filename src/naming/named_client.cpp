@@ -160,6 +160,8 @@ std::shared_ptr<provider> named_client::choose(const std::vector<std::string>& t
     if (sticky || changed || candidates_.empty() || !tried.empty()) rescan(tried);
     auto chosen = pick();
     if (sticky) current_ = chosen;
+    // Those that were tried are missing; they may serve the next call again.
+    if (!tried.empty()) candidates_.clear();
     return chosen;
 }
 
