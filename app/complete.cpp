@@ -197,6 +197,7 @@ private:
             case word::name:
             case word::member_pattern: add_members(true); break;
             case word::argument: add_arguments(); break;
+            case word::command:
             case word::none: break;
         }
     }
