@@ -15,7 +15,7 @@ namespace tenon::inline v0 {
 /// measured calls.
 struct quantiles {
     /// Calls that this stands for. After the first 64 only one in 16 of a method's quick calls is
-    /// measured, and counts for 16.
+    /// measured, and counts for 16; of those made in process, one in 64.
     std::uint64_t count = 0;
     std::chrono::nanoseconds mean{0};
     std::chrono::nanoseconds p50{0};

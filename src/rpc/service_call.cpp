@@ -30,7 +30,8 @@ bool service_call::serving(const method_table& methods) noexcept {
 }
 
 void service_call::dispatch(bool may_block) {
-    weight_ = method_->counters.begin_call();
+    weight_ = method_->counters.begin_call(local ? method_counters::local_bits
+                                                 : method_counters::remote_bits);
     if (weight_ != 0) [[unlikely]]
         begun_ = runtime_.time().now();
     if (!method_->handler())

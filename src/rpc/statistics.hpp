@@ -64,16 +64,18 @@ private:
 
 struct method_counters {
     static constexpr std::uint64_t all_of_the_first = 64;
-    static constexpr unsigned one_in = 16;
+    /// Afterwards one in 2^bits: asking the clock twice takes about as long as an in-process call.
+    static constexpr unsigned remote_bits = 4;
+    static constexpr unsigned local_bits = 6;
     static constexpr std::size_t codes = static_cast<std::size_t>(errc::data_loss) + 1;
 
     /// Counts a call. Returns for how many its latency stands; 0: it need not be measured.
-    unsigned begin_call() noexcept {
+    unsigned begin_call(unsigned bits) noexcept {
         const std::uint64_t n = calls.fetch_add(1, std::memory_order_relaxed);
         if (n < all_of_the_first) return 1;
         // Multiples of the golden ratio spread evenly also over every k-th call, so that callers
         // who alternate between two kinds of call are sampled for both.
-        return n * 0x9e37'79b9'7f4a'7c15U < ~std::uint64_t{0} / one_in ? one_in : 0;
+        return n * 0x9e37'79b9'7f4a'7c15U >> (64 - bits) == 0 ? 1U << bits : 0;
     }
     void count_error(errc code) noexcept {
         errors[std::min(static_cast<std::size_t>(code), codes - 1)].fetch_add(

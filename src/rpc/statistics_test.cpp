@@ -76,29 +76,33 @@ TEST(histogram, empty_negative_and_endless) {
     EXPECT_GT(h->read().quantile(1), 4h);
 }
 
-TEST(sampling, stands_for_about_all_calls_and_does_not_favour_any) {
+void expect_fair_samples(unsigned bits, std::uint64_t period) {
     const auto c = std::make_unique<method_counters>();
     constexpr std::uint64_t calls = 1'000'000;
-    for (const std::uint64_t period : {2U, 3U, 16U, 100U}) {
-        std::vector<std::uint64_t> stood_for(period);
-        std::uint64_t all = 0;
-        c->calls = method_counters::all_of_the_first;
-        for (std::uint64_t i = 0; i < calls; ++i) {
-            const unsigned w = c->begin_call();
-            all += w;
-            stood_for[i % period] += w;
-        }
-        EXPECT_NEAR(static_cast<double>(all), calls, calls * 0.001);
-        for (const std::uint64_t n : stood_for)
-            EXPECT_NEAR(static_cast<double>(n), static_cast<double>(calls / period),
-                        static_cast<double>(calls / period) * 0.05);
+    c->calls = method_counters::all_of_the_first;
+    std::vector<std::uint64_t> stood_for(period);
+    std::uint64_t all = 0;
+    for (std::uint64_t i = 0; i < calls; ++i) {
+        const unsigned w = c->begin_call(bits);
+        all += w;
+        stood_for[i % period] += w;
     }
+    EXPECT_NEAR(static_cast<double>(all), calls, calls * 0.001);
+    for (const std::uint64_t n : stood_for)
+        EXPECT_NEAR(static_cast<double>(n), static_cast<double>(calls / period),
+                    static_cast<double>(calls / period) * 0.05);
+}
+
+TEST(sampling, stands_for_about_all_calls_and_does_not_favour_any) {
+    for (const unsigned bits : {method_counters::remote_bits, method_counters::local_bits})
+        for (const std::uint64_t period : {2U, 3U, 16U, 64U, 100U})
+            expect_fair_samples(bits, period);
 }
 
 TEST(sampling, the_first_calls_are_all_measured) {
     const auto c = std::make_unique<method_counters>();
     for (std::uint64_t i = 0; i < method_counters::all_of_the_first; ++i)
-        EXPECT_EQ(c->begin_call(), 1u);
+        EXPECT_EQ(c->begin_call(4), 1u);
 }
 
 class statistics : public testing::TestWithParam<const char*> {
