@@ -11,6 +11,7 @@
 #include "bystanders.hpp"
 #include "raw_peer.hpp"
 #include "server_process.hpp"
+#include "tenon/control.hpp"
 #include "tenon/server.hpp"
 
 namespace e2e {
@@ -258,6 +259,32 @@ TEST(limits, unsent_output_that_does_not_move) {
     pause_for(1s);
     EXPECT_TRUE(peer.ended());
     EXPECT_FALSE(peer.send(request));
+}
+
+TEST(limits, unsent_output_is_told) {
+    const small_server s(tenon::limits{});
+    raw_peer peer(s.endpoint(), 4096);
+    constexpr std::size_t size = 1'000'000;
+    peer.send(make_setup() + make_request(1, "example/echo.echo", std::string(size, 'x')));
+    auto control = tenon::connect<tenon::control>(s.endpoint());
+    const auto stalled = [&] {
+        for (const auto& c : control.connections())
+            if (c.bytes_in > size && c.calls == 1 && c.unsent > 0 && c.bytes_out + c.unsent > size)
+                return true;
+        return false;
+    };
+    const auto limit = steady_clock::now() + 10s;
+    while (!stalled() && steady_clock::now() < limit) pause_for(10ms);
+    EXPECT_TRUE(stalled());
+    std::size_t taken = 0;  // in fragments
+    while (taken < size) {
+        const auto f = peer.receive();
+        ASSERT_TRUE(f);
+        taken += f->body.size();
+    }
+    EXPECT_EQ(taken, size);
+    expect_served(peer);
+    EXPECT_FALSE(stalled());
 }
 
 TEST(limits, connections) {
