@@ -97,6 +97,8 @@ Examples:
                 "calls under way per connection (default 1: waits for each answer)");
     line.number("--connections", 1, 1024, what.connections, "connections (default 1)");
     to.words = line.parse(args);
+    if (!to.target.at.empty() && !to.target.instance.empty())
+        throw usage_error("give either --at or --instance: an endpoint has one instance");
     if (by_time && what.calls) throw usage_error("give either --seconds or --calls");
     if (to.words.empty())
         throw usage_error("which method? give PUBLISHER/SERVICE.METHOD, as in example/echo.plus");
@@ -123,7 +125,10 @@ int bench(arguments args, interruption& interrupt) {
             return place ? open_endpoint(*place, o.target) : open_target(o.what.name, o.target);
         };
         const target to = connect();
-        const load_result r = run_load(o.what, connect, o.target.codec, interrupt);
+        bool taken = false;  // `to` is the first connection
+        const load_result r = run_load(
+            o.what, [&] { return std::exchange(taken, true) ? connect() : to; }, o.target.codec,
+            interrupt);
         if (interrupt.happened() && r.times.count() == 0) break;
         if (r.seconds > 0) {
             if (!std::exchange(heading, true)) print_heading(o.what, o.target, width);

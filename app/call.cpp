@@ -45,7 +45,12 @@ public:
             to_.client.try_call_encoded(name_.route(), options_.codec, given_.encoded, how);
         if (interrupt_.happened()) return interruption::exit_code;
         if (answer) return print(*answer);
-        return report(answer.error(), advice(answer.error(), to_, options_, given_), options_.json);
+        const tenon::error& e = answer.error();
+        const bool no_service = is_unknown_ && e.code() == tenon::errc::not_found;
+        return report(e,
+                      no_service ? advice_manifest(e, to_, name_, options_)
+                                 : advice(e, to_, options_, given_),
+                      options_.json);
     }
 
 private:
@@ -59,7 +64,10 @@ private:
             options_.timeout.count() > 0 ? std::min(options_.timeout, patience) : patience;
         const auto m = ask_for_manifest(to_, name_, limit, interrupt_);
         if (interrupt_.happened()) return interruption::exit_code;
-        if (!m) return std::nullopt;
+        if (!m) {
+            is_unknown_ = m.error().code() == tenon::errc::not_found;
+            return std::nullopt;
+        }
         auto fits = m->check_call(name_.member, given_.list, options_.codec);
         if (fits) return std::nullopt;
         tenon::error e = std::move(fits).error();
@@ -86,6 +94,7 @@ private:
     interruption& interrupt_;
     const clock::time_point started_ = clock::now();
     target to_;
+    bool is_unknown_ = false;  // to a server that tells what it knows
 };
 
 }  // namespace

@@ -51,12 +51,13 @@ Options:
   --help      this text; behind a command: tell all about it
 
 Exit codes:
-   0 done                   13 overloaded    18 unsupported
-   1 stdout does not take   14 not_found     19 internal
-     the result             15 invalid       20 failed (the service's own error)
-   2 wrong usage            16 denied        21 data_loss
-  10 cancelled              17 conflict     130 interrupted
-  11 deadline               12 unavailable
+   0 done                    12 unavailable     18 unsupported
+   1 stdout does not take    13 overloaded      19 internal
+     the result              14 not_found       20 failed (the service's own error)
+   2 wrong usage             15 invalid         21 data_loss
+   3 manifest diff: breaks   16 denied         130 interrupted
+  10 cancelled               17 conflict
+  11 deadline
 )";
     return text;
 }

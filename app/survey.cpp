@@ -1,3 +1,4 @@
+#include <future>
 #include <set>
 
 #include "stats.hpp"
@@ -28,10 +29,15 @@ survey ask_for_stats(std::vector<target> servers, const name_pattern& pattern,
     survey s;
     tenon::call_options how;
     how.cancel = &interrupt.cancellation();
-    for (target& t : servers) {
-        auto answer =
-            tenon::stub<tenon::control>(t.client).stats.with(how).try_call(pattern.service);
-        if (interrupt.happened()) break;
+    // All at once, so that one that hangs does not delay the others.
+    std::vector<std::future<tenon::result<tenon::server_stats>>> answers;
+    for (target& t : servers)
+        answers.push_back(
+            tenon::stub<tenon::control>(t.client).stats.with(how).future(pattern.service));
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+        target& t = servers[i];
+        auto answer = answers[i].get();
+        if (interrupt.happened()) continue;
         if (!answer) {
             if (!t.by_name || answer.error().code() != tenon::errc::unavailable)
                 s.errors.push_back({std::move(t), std::move(answer).error()});

@@ -68,7 +68,15 @@ sed 's/^/  /' server.log
 tcp=$(sed -n 's/^listening on \(tcp:.*\)/\1/p' server.log)
 [ -n "$tcp" ] || die "the server did not come up"
 
-heading "Calls by the tenon program"
+heading "The service is found by its name"
+show 0 'example/echo' ./tenon list
+show 0 30 ./tenon call example/echo.plus 10 20
+show 0 'plus(a: int64, b: int64) -> int64' ./tenon describe example/echo
+show 15 'b: expected' ./tenon call example/echo.plus 10 twenty
+show 0 'example/echo.plus' ./tenon stats example/echo.plus
+show 12 'did you mean example/echo?' ./tenon call example/ecko.plus 10 20
+
+heading "Calls at an endpoint"
 show 0 'answers' ./tenon ping --at "$unix" --count 1
 show 0 42 ./tenon call --at "$unix" example/echo.plus 40 2
 show 0 42 ./tenon call --at "$tcp" example/echo.plus a=40 b=2

@@ -106,6 +106,30 @@ TEST_F(cli_stats, watches_with_rates) {
     EXPECT_TRUE(text.exit == 0 || text.exit == 128 + SIGPIPE) << text.exit << text.err;
 }
 
+// script(1) gives the program a terminal.
+TEST_F(cli_stats, a_terminal_is_redrawn) {
+    const auto server = serve();
+    process p("script",
+              {"-qefc", TENON_BIN_DIR "/tenon stats example/echo.plus --watch --interval 50",
+               "/dev/null"},
+              {.environment = {environment()[0], "TERM=xterm"}});
+    std::string line;
+    for (int i = 0; i < 6; ++i) line += p.read_line();
+    if (!has(line, "METHOD")) GTEST_SKIP() << "script(1) is not usable here: " << line;
+    EXPECT_TRUE(has(line.substr(line.find("METHOD")), "\x1b[H\x1b[2J")) << line;
+    EXPECT_TRUE(has(line, "CALLS/S"));
+}
+
+TEST_F(cli_stats, servers_that_hang_delay_nobody) {
+    const auto a = serve(), b = serve(), c = serve();
+    a->signal(SIGSTOP);
+    b->signal(SIGSTOP);
+    const auto o = run({"stats", "example/echo.plus", "--timeout", "300", "--json"});
+    EXPECT_EQ(o.exit, 11) << o.err;
+    EXPECT_EQ(lines_in(o.err), 2U) << o.err;
+    EXPECT_EQ(tenon::parse_json(o.out).value().size(), 1U);
+}
+
 TEST_F(cli_stats, connections) {
     const auto server = serve();
     process caller(TENON_BIN_DIR "/tenon", {"call", "example/echo.nap", "60000"},

@@ -166,7 +166,8 @@ TEST_F(cli, what_a_server_says_does_not_steer_the_terminal) {
 
 TEST_F(cli, errors_say_what_to_do) {
     EXPECT_ERROR(call({"example/echo.nothing"}), 18, "check the spelling");
-    EXPECT_ERROR(call({"example/other.plus", "1"}), 14, "check the spelling");
+    EXPECT_ERROR(call({"example/other.plus", "1"}), 14, "what this server has: example/echo");
+    EXPECT_ERROR(call({"example/ecko.plus", "1"}), 14, "did you mean example/echo?");
     EXPECT_ERROR(call({"example/echo.plus", "1"}), 15, "missing argument \"b\"");
     EXPECT_ERROR(call({"example/echo.plus", "1", "2", "3"}), 15, "too many arguments");
     EXPECT_ERROR(call({"example/echo.plus", "1", "two"}), 15, "expected");
