@@ -572,8 +572,8 @@ TEST_F(naming, a_watch_may_end_in_its_callback) {
             "*",
             [&](tenon::presence, const tenon::instance&) {
                 const std::lock_guard until_assigned(mutex);
-                ++calls;
                 w.stop();
+                ++calls;
             },
             o);
     }
