@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 #include <span>
 
@@ -23,8 +24,23 @@ namespace cli {
 
 namespace {
 
-constexpr std::chrono::milliseconds limit{300};        // of everything: nobody waits for a tab
-constexpr std::chrono::milliseconds answer_time{150};  // of a server
+using std::chrono::milliseconds;
+
+/// Time for everything: nobody wants to wait for a tab. Machines that are slow, or run under tools,
+/// may set it.
+milliseconds time_limit() {
+    constexpr milliseconds usual{300};
+    const char* const set = std::getenv("TENON_COMPLETION_LIMIT");
+    if (!set) return usual;
+    try {
+        return std::clamp(parse_duration("", set), milliseconds(1), milliseconds(60'000));
+    } catch (const usage_error&) {
+        return usual;
+    }
+}
+
+/// How much of it a server has for its answer.
+milliseconds answer_time() { return time_limit() / 2; }
 
 /// Words as a shell would make them; the last one may be unfinished, or empty.
 std::vector<std::string> split_line(std::string_view line) {
@@ -207,7 +223,7 @@ private:
         if (!target_.at.empty()) {
             target to = open_endpoint(target_.at[0], target_);
             tenon::call_options how;
-            how.timeout = answer_time;
+            how.timeout = answer_time();
             if (const auto all = ask_server(to, "*", how))
                 for (const listed& l : *all) names.push_back(l.is.publisher + "/" + l.is.service);
         } else {
@@ -284,7 +300,7 @@ private:
             }
         const service_name name = parse_service(service);
         target to = open_target(name, target_);
-        const auto m = ask_for_manifest(to, name, answer_time, interrupt_);
+        const auto m = ask_for_manifest(to, name, answer_time(), interrupt_);
         return m ? m->content() : tenon::value();
     }
 
@@ -309,7 +325,9 @@ void limit_time() {
     action.sa_handler = give_up;
     ::sigaction(SIGALRM, &action, nullptr);
     itimerval timer{};
-    timer.it_value.tv_usec = std::chrono::microseconds(limit).count();
+    const milliseconds limit = time_limit();
+    timer.it_value.tv_sec = limit.count() / 1000;
+    timer.it_value.tv_usec = limit.count() % 1000 * 1000;
     ::setitimer(ITIMER_REAL, &timer, nullptr);
 }
 

@@ -72,7 +72,9 @@ int completion_script(arguments args, interruption&) {
         "completion", "bash|zsh",
         "Prints a script that completes tenon's command lines: commands, options, the\n"
         "services that run here, their methods, and the names of arguments.",
-        R"(Examples:
+        R"(It never waits for longer than 300 ms, or what TENON_COMPLETION_LIMIT says ("1s").
+
+Examples:
   source <(tenon completion bash)
   tenon completion zsh >~/.zfunc/_tenon
 )");

@@ -128,12 +128,23 @@ int report(std::string_view code, std::string_view message, std::string_view hin
 
 std::string printable(std::string_view text) {
     std::string out;
-    for (const char c : text) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-        else out += c;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+        if (c < 0x20 || c == 0x7f) out += fmt::format("\\x{:02x}", c);
+        // U+0080 to U+009F control terminals, too.
+        else if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+            out += fmt::format("\\x{:02x}", next), ++i;
+        else out += text[i];
     }
     return out;
+}
+
+std::string printable_lines(std::string_view text) {
+    std::string out;
+    for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1))
+        out += printable(text.substr(0, end)) + "\n";
+    return out + printable(text);
 }
 
 std::string bold(std::string_view text) { return painted(STDOUT_FILENO, "1", text); }

@@ -45,6 +45,8 @@ std::string dim(std::string_view text);
 /// Without line breaks and control characters: what others say must neither pass for ours nor steer
 /// the terminal.
 std::string printable(std::string_view text);
+/// The same with its line breaks.
+std::string printable_lines(std::string_view text);
 
 /// "23.4 us", "1.20 ms", "3.5 s"
 std::string readable_time(double microseconds);

@@ -221,7 +221,7 @@ int show_metrics(const stats_command& c, interruption& interrupt) {
     if (interrupt.happened()) return interruption::exit_code;
     if (!text)
         return report(text.error(), advice(text.error(), servers[0], c.target), c.target.json);
-    write_out(c.target.json ? tenon::to_json(*text) + "\n" : *text);
+    write_out(c.target.json ? tenon::to_json(*text) + "\n" : printable_lines(*text));
     return 0;
 }
 

@@ -20,8 +20,9 @@ using namespace e2e;
 class cli_completion : public names_test {
 protected:
     /// The candidates for the end of this command line, without their descriptions.
-    words complete(const std::string& line) const {
-        const outcome o = run({"complete", "--line", line});
+    words complete(const std::string& line, const char* limit = "20s") const {
+        const outcome o = run({"complete", "--line", line},
+                              {.environment = {std::string("TENON_COMPLETION_LIMIT=") + limit}});
         EXPECT_EQ(o.exit, 0) << line << ": " << o.err;
         EXPECT_EQ(o.err, "") << line;
         return candidates_in(o.out);
@@ -35,6 +36,7 @@ protected:
     /// What a shell's script says, with the built program in PATH.
     outcome shell(const words& command) const {
         settings s{.environment = environment()};
+        s.environment.push_back("TENON_COMPLETION_LIMIT=20s");
         s.environment.push_back("PATH=" TENON_BIN_DIR ":" + std::string(::getenv("PATH")));
         process p(command[0], {command.begin() + 1, command.end()}, s);
         p.finish();
@@ -138,8 +140,8 @@ TEST_F(cli_completion, nobody_waits_for_a_server_that_hangs) {
     // What is in the directory needs no answer.
     EXPECT_EQ(complete("tenon call example/echo.pl"), (words{"example/echo.plus"}));
     const auto start = std::chrono::steady_clock::now();
-    EXPECT_EQ(complete("tenon call --at " + at + " e"), words{});
-    EXPECT_EQ(complete("tenon call --at tcp://192.0.2.1:9 e"), words{});
+    EXPECT_EQ(complete("tenon call --at " + at + " e", "300"), words{});
+    EXPECT_EQ(complete("tenon call --at tcp://192.0.2.1:9 e", "nonsense"), words{});
     EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 

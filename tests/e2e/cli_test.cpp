@@ -162,6 +162,7 @@ TEST_F(cli, errors_as_json) {
 TEST_F(cli, what_a_server_says_does_not_steer_the_terminal) {
     EXPECT_ERROR(call({"example/echo.fail", "x", "\"\\u001b[2J\\nerror: forged\""}), 20,
                  "\\x1b[2J\n  error: forged");
+    EXPECT_ERROR(call({"example/echo.fail", "x", "\"\\u009b2J\""}), 20, ": \\x9b2J");
 }
 
 TEST_F(cli, errors_say_what_to_do) {
