@@ -123,11 +123,12 @@ std::optional<std::chrono::seconds> uptime_of(const tenon::instance& i) {
 }
 
 std::string readable_span(std::chrono::seconds s) {
-    const auto n = s.count();
-    if (n < 120) return fmt::format("{} s", n);
-    if (n < 2 * 3600) return fmt::format("{} min", n / 60);
-    if (n < 2 * 86'400) return fmt::format("{} h", n / 3600);
-    return fmt::format("{} days", n / 86'400);
+    constexpr std::int64_t minute = 60, hour = 3600, day = 86'400;
+    const std::int64_t n = s.count();
+    if (n < 2 * minute) return fmt::format("{} s", n);
+    if (n < 2 * hour) return fmt::format("{} min", n / minute);
+    if (n < 2 * day) return fmt::format("{} h", n / hour);
+    return fmt::format("{} days", n / day);
 }
 
 }  // namespace cli

@@ -244,13 +244,19 @@ int stats(arguments args, interruption& interrupt) {
         "and how long they waited for a thread. Names may have the wildcards * and ?.",
         R"(Examples:
   tenon stats
-  tenon stats example/echo --watch --interval 2s
+  tenon stats example/echo --interval 2s
   tenon stats 'demo/*.get_*' --json
   tenon stats --connections --at unix:/run/demo/math.sock
   tenon stats example/echo --prometheus
 )");
     line.flag("--watch", c.watch, "again and again, with rates per second");
-    line.duration("--interval", "TIME", c.interval, "between two looks (default 1s)");
+    line.option("--interval", "TIME", "--watch with this time between two looks (default 1s)",
+                [&](const std::string& text) {
+                    c.interval = parse_duration("--interval", text);
+                    if (c.interval.count() == 0)
+                        throw usage_error("--interval: must be more than 0");
+                    c.watch = true;
+                });
     line.flag("--connections", c.connections, "the connections there are now");
     line.flag("--prometheus", c.prometheus, "the server's metrics as text for Prometheus");
     c.target.add_to(line, false);

@@ -31,6 +31,7 @@ survey ask_for_stats(std::vector<target> servers, const name_pattern& pattern,
     how.cancel = &interrupt.cancellation();
     // All at once, so that one that hangs does not delay the others.
     std::vector<std::future<tenon::result<tenon::server_stats>>> answers;
+    answers.reserve(servers.size());
     for (target& t : servers)
         answers.push_back(
             tenon::stub<tenon::control>(t.client).stats.with(how).future(pattern.service));

@@ -74,12 +74,12 @@ TEST_F(cli_stats, says_when_there_is_nothing) {
     EXPECT_ERROR(run({"stats", "--watch", "--prometheus"}), 2, "exclude");
     EXPECT_ERROR(run({"stats", "a/b.c", "--connections"}), 2, "whole servers");
     EXPECT_ERROR(run({"stats", "a/b", "c/d"}), 2, "one name");
+    EXPECT_ERROR(run({"stats", "--interval", "0"}), 2, "more than 0");
 }
 
 TEST_F(cli_stats, watches_with_rates) {
     const auto server = serve();
-    process p(TENON_BIN_DIR "/tenon",
-              {"stats", "example/echo.plus", "--watch", "--interval", "50", "--json"},
+    process p(TENON_BIN_DIR "/tenon", {"stats", "example/echo.plus", "--interval", "50", "--json"},
               {.environment = environment()});
     const value first = tenon::parse_json(p.read_line()).value();
     EXPECT_EQ(first[0]["methods"][0].find("calls_per_s"), nullptr);
