@@ -90,44 +90,6 @@ private:
 
 }  // namespace
 
-// --- change_flag ---
-
-change_flag::change_flag(std::shared_ptr<detail::runtime_core> runtime, directory_changes changes)
-    : runtime_(std::move(runtime)), loop_(runtime_->next_loop()), changes_(std::move(changes)) {
-    runtime_->services().add(*this);
-    runtime_->post(loop_, open_);
-}
-
-void change_flag::close() noexcept {
-    if (runtime_->is_forked()) return;  // the loop is the parent's
-    runtime_->services().remove(*this);
-    runtime_->post(loop_, close_);
-}
-
-bool change_flag::take(const service_name& name) {
-    if (!raised_.exchange(false, std::memory_order_relaxed)) return false;
-    changes_.cover(name.text());
-    return true;
-}
-
-loop::turn change_flag::on_ready(loop::event_loop&, loop::ready_flags) {
-    if (!changes_.drain().anything) return loop::turn::nothing;
-    raised_.store(true, std::memory_order_relaxed);
-    return loop::turn::done;
-}
-
-loop::turn change_flag::open_on_loop(loop::event_loop& loop) {
-    if (auto added = loop.watch(*this, changes_.fd()); !added)
-        runtime_->log().warning("cannot watch the runtime directory: {}", added.error().message());
-    return loop::turn::done;
-}
-
-loop::turn change_flag::close_on_loop(loop::event_loop& loop) {
-    loop.remove(*this);
-    delete this;
-    return loop::turn::done;
-}
-
 // --- named_client ---
 
 named_client::named_client(std::string_view name, const discover_options& options)
@@ -135,12 +97,10 @@ named_client::named_client(std::string_view name, const discover_options& option
       text_(name_.text()),
       options_(with_owners(options)),
       runtime_((options.client.runtime ? *options.client.runtime : tenon::runtime::process())
-                   .shared_core()) {
-    if (options_.choice == choice::random || !options_.scopes.contains(scope::os)) return;
-    // Without it (the system has too few) every call looks anew.
-    if (auto changes = directory_changes::open(runtime_->options().directory))
-        changed_.reset(new change_flag(runtime_, *std::move(changes)));
-}
+                   .shared_core()),
+      changes_(options_.choice == choice::random || !runtime_->usable()
+                   ? nullptr
+                   : &change_watch::of(*runtime_)) {}
 
 named_client::~named_client() = default;
 
@@ -156,13 +116,22 @@ std::shared_ptr<provider> named_client::choose(const std::vector<std::string>& t
     const std::lock_guard lock(mutex_);
     if (current_ && tried.empty()) return current_;
     const bool sticky = options_.choice == choice::random;
-    const bool changed = !sticky && (!changed_ || changed_->take(name_));
-    if (sticky || changed || candidates_.empty() || !tried.empty()) rescan(tried);
+    if (sticky || may_have_changed() || candidates_.empty() || !tried.empty()) rescan(tried);
     auto chosen = pick();
     if (sticky) current_ = chosen;
     // Those that were tried are missing; they may serve the next call again.
     if (!tried.empty()) candidates_.clear();
     return chosen;
+}
+
+// Mutex held. True: look anew; what changes from now on is counted.
+bool named_client::may_have_changed() {
+    const auto count = changes_->count();
+    if (!count) return true;
+    if (*count == changes_seen_) return false;
+    changes_seen_ = *count;
+    if (options_.scopes.contains(scope::os)) changes_->cover(text_);
+    return true;
 }
 
 void named_client::rescan(const std::vector<std::string>& tried) {

@@ -10,7 +10,7 @@
 
 #include "base/mutex.hpp"
 #include "naming/candidates.hpp"
-#include "naming/changes.hpp"
+#include "naming/change_watch.hpp"
 #include "rpc/client_core.hpp"
 #include "rpc/direct_client.hpp"
 #include "tenon/discover.hpp"
@@ -31,37 +31,6 @@ struct provider {
     const std::shared_ptr<rpc::direct_client> client;
     std::atomic<std::uint32_t> outstanding{0};
     std::vector<std::unique_ptr<bound>> contracts;  // guarded by named_client::mutex_
-};
-
-/// Says that candidates may have come or gone. Lives on a loop until it deletes itself.
-class change_flag final : public loop::pollable, public rpc::table_observer {
-public:
-    change_flag(std::shared_ptr<detail::runtime_core> runtime, directory_changes changes);
-
-    /// Ends it; see below.
-    struct closer {
-        void operator()(change_flag* f) const noexcept { f->close(); }
-    };
-
-    /// Whether anything may have changed since the last time; then also watches what is there now.
-    bool take(const service_name& name);
-
-    void on_table_change() noexcept override { raised_.store(true, std::memory_order_relaxed); }
-
-private:
-    ~change_flag() = default;
-    void close() noexcept;
-    loop::turn on_ready(loop::event_loop& loop, loop::ready_flags flags) override;
-    loop::turn open_on_loop(loop::event_loop& loop);
-    loop::turn close_on_loop(loop::event_loop& loop);
-
-    const std::shared_ptr<detail::runtime_core> runtime_;
-    loop::event_loop& loop_;
-    directory_changes changes_;
-    // Relaxed: who misses a change for a moment finds out by a call that fails.
-    std::atomic<bool> raised_{true};
-    loop::member_work<&change_flag::open_on_loop> open_{*this};
-    loop::member_work<&change_flag::close_on_loop> close_{*this};
 };
 
 class named_client final : public rpc::client_core {
@@ -116,6 +85,7 @@ private:
     void rescan(const std::vector<std::string>& tried);
     void drop(std::vector<std::shared_ptr<provider>>::iterator p);
     std::shared_ptr<provider> pick();
+    bool may_have_changed();
     /// Whether it may live, all the same.
     bool forget(const std::shared_ptr<provider>& p);
 
@@ -124,14 +94,15 @@ private:
     const discover_options options_;
     const std::shared_ptr<detail::runtime_core> runtime_;
 
-    std::unique_ptr<change_flag, change_flag::closer> changed_;  // unless calls stick
+    change_watch* const changes_;  // null where calls stick to one instance, or cannot be made
 
-    base::mutex mutex_;  // guards all below, and changed_'s take()
+    base::mutex mutex_;  // guards all below
     std::vector<candidate> candidates_;
     std::vector<std::shared_ptr<provider>> providers_;  // of some of the candidates
     std::vector<std::shared_ptr<provider>> leaving_;    // gone, with calls under way
     std::shared_ptr<provider> current_;                 // where calls stick to one instance
     std::size_t turn_ = 0;
+    std::uint64_t changes_seen_ = 0;
 };
 
 }  // namespace tenon::inline v0::naming

@@ -96,6 +96,14 @@ runtime_core::~runtime_core() {
     (void)monitor_.release();
     (void)pool_.release();
     for (auto& l : loops_) (void)l.release();
+    for (auto& [make, c] : companions_) (void)c.release();
+}
+
+companion& runtime_core::companion_of(std::unique_ptr<companion> (*make)(runtime_core&)) {
+    const std::lock_guard lock(making_);
+    auto& slot = companions_[make];
+    if (!slot) slot = make(*this);
+    return *slot;
 }
 
 loop::event_loop& runtime_core::next_loop() noexcept {

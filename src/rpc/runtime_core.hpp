@@ -41,6 +41,12 @@ protected:
     ~runtime_part() = default;
 };
 
+/// Something of a higher layer that lives as long as its runtime.
+class companion {
+public:
+    virtual ~companion() = default;
+};
+
 class runtime_core {
 public:
     enum class threads : bool { none, own };
@@ -88,6 +94,10 @@ public:
     /// Keeps alive what the monitor may still look at for a moment after its owner has gone.
     void keep(std::shared_ptr<const void> thing);
 
+    /// The companion of one kind, made at its first use; destroyed when no loop runs any more.
+    /// Thread-safe.
+    companion& companion_of(std::unique_ptr<companion> (*make)(runtime_core&));
+
     /// In-process endpoints.
     result<void> announce(const std::string& name, const std::shared_ptr<rpc::server_core>& server);
     void withdraw(const std::string& name, const rpc::server_core* server) noexcept;
@@ -127,6 +137,9 @@ private:
         base::time_point alone_since = base::never;  // nobody else has it
     };
     std::vector<kept_thing> kept_;
+
+    base::mutex making_;  // guards companions_; no other lock is taken before it
+    std::map<std::unique_ptr<companion> (*)(runtime_core&), std::unique_ptr<companion>> companions_;
 };
 
 }  // namespace detail

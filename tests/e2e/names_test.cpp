@@ -302,8 +302,8 @@ TEST_F(names, servers_die_and_come_back_while_clients_call) {
         "%llu calls took more than 100 ms, the longest %lld us\n",
         n(t.calls), servers.kills(), n(t.lost), n(t.lost_slowly), n(t.slow),
         static_cast<long long>(t.slowest_us));
-    // A busy machine may hold any thread up for a while, but not always.
-    EXPECT_LE(t.slow, t.calls / 200 + 2);
+    // A busy machine may hold any thread up for a while, but not often.
+    EXPECT_LE(t.slow, t.calls / 2'000 + 2);
 }
 
 // --- other users ---
