@@ -92,14 +92,13 @@ public:
 
     template <class F>
         requires(!std::is_same_v<std::remove_cvref_t<F>, method>)
-    method& operator=(F&& f) {
+    void operator=(F&& f) {
         using function = std::decay_t<F>;
         static_assert(accepts<function>,
                       "the handler does not take this method's arguments or return its result");
         if constexpr (accepts<function>)
             binding_.implement(std::make_unique<detail::handler_of<function, R, params, errors>>(
                 std::forward<F>(f)));
-        return *this;
     }
 
     /// The same method called with these options: m.plus.with({.timeout = 50ms})(1, 2).

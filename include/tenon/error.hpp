@@ -25,7 +25,7 @@ enum class errc : std::uint8_t {
     invalid,      ///< arguments, message or state that can never work
     deadline,     ///< not finished in time
     unavailable,  ///< no connection to the service, or it was lost
-    not_found,    ///< no such service, method or file
+    not_found,    ///< no such service or file
     denied,       ///< the caller is not allowed to do this
     conflict,     ///< the name or address is taken, or the state has changed meanwhile
     unsupported,  ///< the other side does not offer what was asked for

@@ -75,6 +75,7 @@ TEST(WorkerPool, JobsThatWaitForJobsDoNotFillIt) {
     std::atomic<int> ended{0};
     gate all_ended;
     jobs inner, outer;
+    inner.reserve(count);
     for (int i = 0; i < count; ++i) {
         inner.push_back(std::make_unique<test_job>([&, i] { done[i].open(); }));
         outer.push_back(std::make_unique<test_job>([&, i] {

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
+#include <memory>
 
 #include "tenon/manifest.hpp"
 #include "transport/endpoint.hpp"
@@ -30,11 +32,22 @@ bool reaches(const std::string& endpoint, scopes seen) {
     return !(seen & (needed == scope::lan ? scope::lan | scope::wan : needed)).empty();
 }
 
+/// As others, in other directories, would spell it.
+std::string absolute(const std::string& endpoint) {
+    auto parsed = transport::parse_endpoint(endpoint);
+    if (!parsed || parsed->kind != transport::scheme::unix_path || parsed->name.starts_with('/'))
+        return endpoint;
+    const std::unique_ptr<char, decltype(&std::free)> here(get_current_dir_name(), &std::free);
+    if (!here) return endpoint;
+    parsed->name = std::string(here.get()) + "/" + parsed->name;
+    return transport::to_string(*parsed);
+}
+
 std::vector<std::string> endpoints_of(const rpc::server_core& server,
                                       const rpc::published_service& service) {
     std::vector<std::string> all;
     for (const std::string& e : server.endpoints())
-        if (reaches(e, service.options.seen)) all.push_back(e);
+        if (reaches(e, service.options.seen)) all.push_back(absolute(e));
     return all;
 }
 

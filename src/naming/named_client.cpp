@@ -225,7 +225,7 @@ bool named_client::attempts::go_on(const error& e) {
     rpc::direct_client& c = *current_->client;
     if (e.code() != errc::unavailable && e.code() != errc::denied && !c.is_leaving()) return false;
     // A handler may say the same of a call of its own, after it has done who knows what.
-    if (c.is_connected() && !c.is_leaving()) return false;
+    if (c.is_serving()) return false;
     return move_on(e);
 }
 

@@ -3,6 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
+#include "base/random.hpp"
 #include "naming/description.hpp"
 #include "naming/instance_files.hpp"
 #include "transport/path_claim.hpp"
@@ -31,9 +35,11 @@ result<std::unique_ptr<transport::path_claim>> claim(const std::string& base,
                                                      const sharing& with, open_directory& in) {
     const std::string path = base + "/" + contract.publisher + "/" + contract.service + "/" +
                              instance + std::string(socket_extension);
-    // The directory may be removed as long as nothing of ours is in it.
-    constexpr int attempts = 100;
-    for (int i = 1;; ++i) {
+    // The directory may be removed as long as nothing of ours is in it. That cannot go on for long,
+    // unless somebody means it.
+    constexpr std::chrono::seconds patience(2);
+    const auto limit = std::chrono::steady_clock::now() + patience;
+    for (;;) {
         auto made = make_service_directory(base, contract.publisher, contract.service, with);
         if (!made) return std::move(made).error();
         in = *std::move(made);
@@ -47,7 +53,9 @@ result<std::unique_ptr<transport::path_claim>> claim(const std::string& base,
             remove_empty_directories(base, publisher, service);
         };
         auto claimed = transport::path_claim::acquire(path, std::move(o));
-        if (claimed || claimed.error().code() != errc::not_found || i == attempts) return claimed;
+        if (claimed || claimed.error().code() != errc::not_found) return claimed;
+        if (std::chrono::steady_clock::now() >= limit) return claimed;
+        std::this_thread::sleep_for(std::chrono::microseconds(tenon::base::thread_random().below(100)));
     }
 }
 

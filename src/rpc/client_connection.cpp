@@ -95,7 +95,7 @@ error client_connection::not_connected() const {
 }
 
 void client_connection::start_session() {
-    going_away_ = false;
+    going_away_ = tenon_server_ = unread_ = false;
     session_.emplace(wire::role::client, session_options_of(options_), runtime_->time().now());
     base::byte_buffer hello;
     put_hello_entry(hello, "");
@@ -213,7 +213,7 @@ void client_connection::end_calls(const error& why) {
         if (!ev.own || !ev.user) continue;
         auto& call = *static_cast<outgoing_call*>(ev.user);
         call.failed = why;
-        call.failed->set_may_have_run(ev.may_have_run && connected_);
+        call.failed->set_may_have_run(ev.may_have_run && connected_ && !unread_);
         end_call(call);
     }
 }
@@ -314,7 +314,27 @@ void client_connection::call(blocking_call& call, const outgoing_request& reques
     call.unhook();
 }
 
+namespace {
+
+/// Counts a thread that is inside a function.
+class inside {
+public:
+    explicit inside(std::atomic<std::uint32_t>& n) noexcept : n_(n) {
+        n_.fetch_add(1, std::memory_order_relaxed);
+    }
+    inside(const inside&) = delete;
+    inside& operator=(const inside&) = delete;
+    ~inside() { n_.fetch_sub(1, std::memory_order_release); }
+
+private:
+    std::atomic<std::uint32_t>& n_;
+};
+
+}  // namespace
+
 void client_connection::start(async_call& call, const outgoing_request& request) {
+    // The outcome may be delivered, and the client let go of, before this function has ended.
+    const inside until_the_end(starting_);
     call.fallback = &loop_;
     call.begin();
     bool processing = false;
@@ -477,6 +497,11 @@ result<void> client_connection::connect() {
     flush();
     if (why) return *std::move(why);
     return {};
+}
+
+bool client_connection::is_serving() {
+    const std::lock_guard lock(mutex_);
+    return state_ == link_state::open && !going_away_;
 }
 
 bool client_connection::is_leaving() {

@@ -61,6 +61,8 @@ public:
     /// Waits until connected; gives the last reason if that takes too long.
     result<void> wait_ready(std::chrono::milliseconds timeout);
     bool is_connected();
+    /// Connected, and the server has not said that it takes no new requests.
+    bool is_serving();
     /// The server has said that it takes no new requests.
     bool is_leaving();
     /// Under way, or about to be repeated or delivered (at least one of those).
@@ -166,6 +168,7 @@ private:
 
     std::atomic<reader> reader_state_{nobody};
     std::atomic<std::uint32_t> async_calls_{0};  // under way
+    std::atomic<std::uint32_t> starting_{0};     // threads inside start()
     std::atomic<std::uint32_t> uses_{0};         // times the reading was laid down
     std::atomic<bool> long_hold_{false};         // the loop looks rarely: tell it of the end
     loop::adaptive_spin spin_;                   // a holder's
@@ -185,6 +188,8 @@ private:
     base::time_point earliest_ = base::never;  // not later than the first deadline in timed_
     bool want_write_ = false;                  // the loop is to watch for room
     bool going_away_ = false;                  // the server takes no new requests
+    bool tenon_server_ = false;                // it has said hello
+    bool unread_ = false;                      // what it has not answered it has not read either
     bool resolving_ = false;
     bool retired_ = false;
     base::futex_word changes_{0};  // counts changes of state_; wait_ready() sleeps on it

@@ -247,9 +247,12 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
             if (over_.message().empty()) over_ = lost_error();
         } else if (ev.kind == wire::event_kind::metadata_push) {
             going_away_ |= is_going_away(ev.metadata);
+            tenon_server_ |= has_hello(ev.metadata);
         } else if (ev.kind == wire::event_kind::request) {
             session_->fail(ev.stream, errc::unsupported, as_bytes("this client serves nothing"));
         }
+        // A Tenon server says CONNECTION_CLOSE when it has answered all it had read, and reads no more.
+        unread_ |= ev.kind == wire::event_kind::closing && tenon_server_;
         // After CONNECTION_CLOSE, or word that the server goes away, the session goes on until its
         // last call is answered; the next call connects anew.
         over = session_->closed() || (going_away_ |= ev.kind == wire::event_kind::closing,
@@ -376,7 +379,12 @@ loop::turn client_connection::housekeeping(loop::event_loop& loop) {
             repeat_calls(lock, now);
         }
     }
-    if (ending) return end();
+    if (ending) {
+        // Acquire: the last of them is done with this object.
+        if (starting_.load(std::memory_order_acquire) == 0) return end();
+        loop.arm(timer_, base::add_time(now, std::chrono::milliseconds(1)));
+        return loop::turn::done;
+    }
     // Whoever holds the connection may sleep without knowing that others wait for room.
     flush(true);
     take_back(now);

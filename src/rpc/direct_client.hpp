@@ -27,6 +27,7 @@ public:
     /// at once.
     result<void> begin_to_connect();
     /// See client_connection.
+    bool is_serving() { return connection_ ? connection_->is_serving() : is_connected(); }
     bool is_leaving() { return connection_ && connection_->is_leaving(); }
     std::uint32_t async_calls() { return connection_ ? connection_->async_calls() : 0; }
 

@@ -151,8 +151,8 @@ void server_connection::drain_step() {
                 session_->push_metadata(note.view());
             }
         }
-        draining_ = true;
-        if (session_->peer_streams() == 0) {
+        // What is on its way is read first, and refused in words.
+        if (std::exchange(draining_, true) && session_->peer_streams() == 0) {
             session_->close(wire::error_code::connection_close, "the server is stopping");
             end_session();
         } else {

@@ -64,6 +64,10 @@ private:
     loop::turn close_on_loop(loop::event_loop& loop) {
         loop.disarm(*this);
         loop.remove(*this);
+        // Those that wait are told, instead of being reset with their requests unread.
+        for (auto got = listener_->accept(); got.state == transport::io_state::ok;
+             got = listener_->accept())
+            server_->accept(std::move(got.link));
         listener_->close();
         server_->gone(*this);
         delete this;
@@ -287,8 +291,9 @@ void server_core::accept(std::unique_ptr<transport::link> link) {
     std::uint64_t id;
     {
         const std::lock_guard lock(mutex_);
-        if (state_ != state::running) return;
-        why = refusal(*link, key);
+        const state now = state_;
+        if (now != state::running && now != state::draining) return;
+        why = now == state::draining ? "the server is stopping" : refusal(*link, key);
         // Refused peers are told, but not in any number.
         if (!why.empty() && connection_count_ >= options_.limits.connections + refused_at_once)
             return;
@@ -302,7 +307,9 @@ void server_core::accept(std::unique_ptr<transport::link> link) {
     const std::lock_guard lock(mutex_);
     connections_.push_back(*c);
     c->open();
-    if (state_ != state::running) c->abort();  // stop() has not seen it
+    // In case stop() has not seen it.
+    if (state_ == state::draining) c->drain();
+    else if (state_ != state::running) c->abort();
 }
 
 void server_core::closed(server_connection& c) noexcept {
@@ -384,7 +391,7 @@ void server_core::stop(std::chrono::milliseconds drain) {
         throw failure(error(errc::conflict, "a server cannot be stopped from a handler"));
     if (runtime_->is_forked()) return;  // the sockets and the threads are the parent's
     const std::lock_guard one_at_a_time(stop_mutex_);
-    const state before = state_.exchange(state::draining);
+    const state before = state_.exchange(drain.count() > 0 ? state::draining : state::aborting);
     stop_parts();
     if (before == state::running) {
         const auto limit = std::chrono::steady_clock::now() + drain;
@@ -396,6 +403,7 @@ void server_core::stop(std::chrono::milliseconds drain) {
         if (drain.count() > 0) wait_until(limit, &server_core::is_idle);
         {
             const std::lock_guard lock(mutex_);
+            state_ = state::aborting;
             for (server_connection& c : connections_) c.abort();
         }
         stopping_.cancel();

@@ -105,7 +105,8 @@ public:
     void gone(acceptor& a) noexcept;
 
 private:
-    enum class state { configuring, running, draining, stopped };
+    // draining: new connections are told; aborting: all of them end.
+    enum class state { configuring, running, draining, aborting, stopped };
 
     struct operation {
         std::size_t service;  // among services_
