@@ -482,6 +482,8 @@ TEST_F(naming, directories_come_and_go_between_the_steps) {
             list("*", os);
             rmdir(service_path().c_str());
             rmdir((base_ + "/test").c_str());
+            // Without a pause no server could ever get from one step to the next.
+            std::this_thread::sleep_for(std::chrono::microseconds(200));
         }
     });
     for (auto& t : threads) t.join();
