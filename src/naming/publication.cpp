@@ -55,7 +55,8 @@ result<std::unique_ptr<transport::path_claim>> claim(const std::string& base,
         auto claimed = transport::path_claim::acquire(path, std::move(o));
         if (claimed || claimed.error().code() != errc::not_found) return claimed;
         if (std::chrono::steady_clock::now() >= limit) return claimed;
-        std::this_thread::sleep_for(std::chrono::microseconds(tenon::base::thread_random().below(100)));
+        std::this_thread::sleep_for(
+            std::chrono::microseconds(tenon::base::thread_random().below(100)));
     }
 }
 
