@@ -255,8 +255,8 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
         unread_ |= ev.kind == wire::event_kind::closing && tenon_server_;
         // After CONNECTION_CLOSE, or word that the server goes away, the session goes on until its
         // last call is answered; the next call connects anew.
-        over = session_->closed() || (going_away_ |= ev.kind == wire::event_kind::closing,
-                                      going_away_ && session_->own_streams() == 0);
+        going_away_ |= ev.kind == wire::event_kind::closing || session_->closed();
+        over = session_->closed() || (going_away_ && session_->own_streams() == 0);
     }
     if (deliver && this->deliver(*deliver) == loop::turn::lost) return frames::lost;
     return over ? frames::over : frames::handled;
