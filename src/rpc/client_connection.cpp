@@ -501,7 +501,7 @@ result<void> client_connection::connect() {
 
 bool client_connection::is_serving() {
     const std::lock_guard lock(mutex_);
-    return state_ == link_state::open && !going_away_;
+    return state_ == link_state::open && !going_away_ && session_ && !session_->closed();
 }
 
 bool client_connection::is_leaving() {

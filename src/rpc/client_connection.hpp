@@ -61,7 +61,8 @@ public:
     /// Waits until connected; gives the last reason if that takes too long.
     result<void> wait_ready(std::chrono::milliseconds timeout);
     bool is_connected();
-    /// Connected, and the server has not said that it takes no new requests.
+    /// Connected, with a session that goes on, and the server has not said that it takes no new
+    /// requests.
     bool is_serving();
     /// The server has said that it takes no new requests.
     bool is_leaving();

@@ -133,24 +133,23 @@ loop::turn server_connection::run_errands(loop::event_loop&) {
     return loop::turn::done;
 }
 
+// Mutex held.
+void server_connection::refuse_requests() {
+    if (!tenon_peer_) return session_->refuse_requests();
+    error stopping(errc::unavailable, "the server is stopping");
+    base::byte_buffer refusal;
+    encode_error(stopping.set_may_have_run(false), true, refusal);
+    session_->refuse_requests(base::numbers_of(errc::unavailable).rsocket, refusal.view());
+    base::byte_buffer note;
+    put_going_away_entry(note);
+    session_->push_metadata(note.view());
+}
+
 void server_connection::drain_step() {
     if (closing_ || ending_) return;
     {
         const std::lock_guard lock(mutex_);
-        if (!draining_) {
-            if (!tenon_peer_) {
-                session_->refuse_requests();
-            } else {
-                error stopping(errc::unavailable, "the server is stopping");
-                base::byte_buffer refusal;
-                encode_error(stopping.set_may_have_run(false), true, refusal);
-                session_->refuse_requests(base::numbers_of(errc::unavailable).rsocket,
-                                          refusal.view());
-                base::byte_buffer note;
-                put_going_away_entry(note);
-                session_->push_metadata(note.view());
-            }
-        }
+        if (!draining_) refuse_requests();
         // What is on its way is read first, and refused in words.
         if (std::exchange(draining_, true) && session_->peer_streams() == 0) {
             session_->close(wire::error_code::connection_close, "the server is stopping");

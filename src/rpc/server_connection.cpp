@@ -254,6 +254,7 @@ void server_connection::on_setup(const wire::frame& f) {
         base::byte_buffer hello;
         put_hello_entry(hello, server_->instance());
         session_->push_metadata(hello.view());
+        if (draining_) refuse_requests();  // until now it was nobody in particular
     }
     arm();
 }

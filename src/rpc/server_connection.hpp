@@ -93,6 +93,7 @@ private:
     void post(errand e) noexcept;
     loop::turn run_errands(loop::event_loop&);
     void drain_step();
+    void refuse_requests();
     void arm();          // mutex held
     void end_session();  // mutex held
     bool discard_input();
