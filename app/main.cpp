@@ -109,7 +109,7 @@ int run(const std::vector<std::string>& args) {
     if (args[0] == "--version" || args[0] == "-V" || args[0] == "version")
         return cli::write_out("tenon " TENON_VERSION "\n"), 0;
     const bool help = args[0] == "help";
-    if (args[0] == "--help" || args[0] == "-h" || (help && rest.empty()))
+    if (args[0] == "--help" || args[0] == "-h" || (help && (rest.empty() || rest[0] == "help")))
         return cli::write_out(overview()), 0;
     const cli::arguments named = help ? rest : cli::arguments(args);
     std::size_t words = 0;

@@ -43,7 +43,8 @@ struct tally {
     double median() const {
         std::vector<double> sorted = times_us;
         std::sort(sorted.begin(), sorted.end());
-        return sorted[sorted.size() / 2];
+        const std::size_t middle = sorted.size() / 2;
+        return sorted.size() % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
     }
     double least() const { return *std::min_element(times_us.begin(), times_us.end()); }
     double most() const { return *std::max_element(times_us.begin(), times_us.end()); }

@@ -127,6 +127,9 @@ std::string advice(const tenon::error& e, const target& to, const target_options
         case tenon::errc::not_found:
             return "if the service runs here, check the spelling of PUBLISHER/SERVICE.METHOD";
         case tenon::errc::denied:
+            if (std::any_of(options.at.begin(), options.at.end(),
+                            [](const std::string& at) { return at.starts_with("tcp:"); }))
+                return "over TCP nobody is known; call by name, or at a Unix socket of the server";
             return fmt::format(
                 "you are user {}; the server admits its own user and root unless its "
                 "options say more",
