@@ -268,7 +268,7 @@ bool client_connection::send(outgoing_call& call, const outgoing_request& reques
     auto sent = session_->request(wire::request_kind::response, request.metadata,
                                   wire::outgoing(request.data, request.owned), &call);
     if (!sent) {
-        call.failed = std::move(sent).error();
+        call.failed = session_->closed() && last_error_ ? not_connected() : std::move(sent).error();
         return false;
     }
     call.stream = *sent;
