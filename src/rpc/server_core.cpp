@@ -21,6 +21,8 @@ namespace tenon::inline v0::rpc {
 
 // Connections beyond the limit that may be around at once, to be told so.
 constexpr std::size_t refused_at_once = 64;
+// Connections that wait to be accepted when a server stops, and are told so.
+constexpr int most_told_at_the_end = 4'096;
 
 // --- acceptor ---
 
@@ -64,10 +66,13 @@ private:
     loop::turn close_on_loop(loop::event_loop& loop) {
         loop.disarm(*this);
         loop.remove(*this);
-        // Those that wait are told, instead of being reset with their requests unread.
-        for (auto got = listener_->accept(); got.state == transport::io_state::ok;
-             got = listener_->accept())
+        // Those that wait are told, instead of being reset with their requests unread; but a flood
+        // must not keep the server from stopping.
+        for (int i = 0; i < most_told_at_the_end; ++i) {
+            auto got = listener_->accept();
+            if (got.state != transport::io_state::ok) break;
             server_->accept(std::move(got.link));
+        }
         listener_->close();
         server_->gone(*this);
         delete this;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -227,6 +228,55 @@ TEST_F(names, one_of_two_servers_gets_a_path) {
 
 // --- the storm ---
 
+// Two processes, the winner of which is killed, so that the next ones find what it left.
+TEST_F(names, one_of_two_processes_gets_a_path) {
+    const int rounds = number_from("TENON_SOAK_ROUNDS", sanitized ? 10 : 60);
+    const std::string at = "unix:" + base_ + "/contended.sock";
+    const std::vector<std::string> command{TENON_EXAMPLES_DIR "/echo_server", "--listen", at};
+    for (int i = 0; i < rounds; ++i) {
+        std::array<server_process, 2> both{server_process::start(command),
+                                           server_process::start(command)};
+        const bool first = both[0].wait_listening(1);
+        const bool second = both[1].wait_listening(1);
+        ASSERT_NE(first, second) << "round " << i;
+        EXPECT_EQ(both[first ? 1 : 0].wait(30s), 1);
+        server_process& winner = both[first ? 0 : 1];
+        EXPECT_EQ(tenon::connect<example::echo>(at).plus(i, 1), i + 1);
+        if (i % 2) {
+            winner.kill_now();
+        } else {
+            winner.signal(SIGTERM);
+            EXPECT_EQ(winner.wait(30s), 0);
+        }
+    }
+}
+
+TEST_F(names, a_full_disk_is_told_and_leaves_nothing) {
+    if (geteuid() != 0) GTEST_SKIP() << "NOT TESTED: only root can mount a small file system";
+    const std::string small = base_ + "/small";
+    fs::create_directory(small);
+    if (mount("none", small.c_str(), "tmpfs", 0, "size=16k") != 0)
+        GTEST_SKIP() << "NOT TESTED: no mounts here";
+    setenv("TENON_RUNTIME_DIR", small.c_str(), 1);
+    std::ofstream(small + "/fill") << std::string(100'000, 'x');
+    auto nameless = server_process::start({TENON_EXAMPLES_DIR "/echo_server"});
+    EXPECT_FALSE(nameless.wait_listening(1));
+    EXPECT_EQ(nameless.wait(30s), 1);
+    EXPECT_EQ(count_files(".lock") + count_files(".json") + count_files(".tmp"), 0U);
+    // With an address of its own it serves all the same.
+    auto reached = start({"--listen", "tcp://127.0.0.1:0"});
+    EXPECT_EQ(tenon::connect<example::echo>(reached.endpoints().front()).plus(20, 22), 42);
+    // And with room again it is found.
+    fs::remove(small + "/fill");
+    auto named = start();
+    EXPECT_EQ(tenon::discover<example::echo>({.wait = 10s, .scopes = tenon::scope::os}).plus(1, 2),
+              3);
+    reached.kill_now();
+    named.kill_now();
+    EXPECT_EQ(umount2(small.c_str(), MNT_DETACH), 0);
+    setenv("TENON_RUNTIME_DIR", base_.c_str(), 1);
+}
+
 /// Twenty servers that die and come back at random.
 class storm {
 public:
@@ -333,6 +383,8 @@ TEST_F(names, servers_die_and_come_back_while_clients_call) {
         "%llu calls took more than 100 ms, the longest %lld us\n",
         n(t.calls), servers.kills(), n(t.lost), n(t.lost_slowly), n(t.slow),
         static_cast<long long>(t.slowest_us));
+    // Nobody waits for the dead.
+    EXPECT_LE(t.lost_slowly, t.lost / 100 + 1);
     // A busy machine may hold any thread up for a while, but not often.
     EXPECT_LE(t.slow, t.calls / 2'000 + 2);
 }
