@@ -4,7 +4,7 @@
 // are not instantiated per type.
 //
 // Types with a shape: bool, integers, float, double, std::string, string_view, bytes (vectors and
-// std::arrays of std::byte or unsigned char), bytes_view, std::optional, std::array and T[N],
+// std::arrays of std::byte or unsigned char), bytes_view, tenon::blob, std::optional, std::array and T[N],
 // std::vector, map-like containers (keys: string, integer, described enum), std::variant,
 // std::tuple, std::pair, system_clock time points, durations, tenon::value, and structs and enums
 // described with tenon/struct.hpp. Docs: docs/guide/types.md.
@@ -90,6 +90,14 @@ template <class T>
 inline constexpr sequence_ops vector_ops_v = make_vector_ops<T>();
 template <class T>
 inline constexpr bytes_ops bytes_ops_v = make_bytes_ops<T>();
+inline constexpr bytes_ops blob_ops_v{
+    .count = 0,
+    .view = [](const void* o) -> bytes_view { return as<blob>(o).view(); },
+    .resize = [](void* o, std::size_t n) -> std::byte* {
+        as<blob>(o).resize(n);
+        return as<blob>(o).edit().data();
+    },
+    .is_blob = true};
 template <class T>
 inline constexpr optional_ops optional_ops_v = make_optional_ops<T>();
 template <class T>
@@ -173,6 +181,9 @@ consteval shape make_shape() {
         s.kind = kind::string_view;
     } else if constexpr (std::is_same_v<T, tenon::bytes_view>) {
         s.kind = kind::bytes_view;
+    } else if constexpr (std::is_same_v<T, blob>) {
+        s.kind = kind::bytes;
+        s.bytes = &blob_ops_v;
     } else if constexpr (std::is_same_v<T, value>) {
         s.kind = kind::dynamic;
     } else if constexpr (is_optional<T>) {

@@ -131,7 +131,8 @@ consteval bytes_ops make_bytes_ops() {
                 if constexpr (is_vector<T>) as<T>(o).resize(n);
                 else if (n != as<T>(o).size()) return nullptr;
                 return reinterpret_cast<std::byte*>(as<T>(o).data());
-            }};
+            },
+            .is_blob = false};
 }
 
 template <class T>
@@ -180,7 +181,7 @@ consteval look look_of() {
     else if constexpr (std::is_arithmetic_v<T> || is_duration<T>) return look::number;
     else if constexpr (is_time_point<T> || std::is_enum_v<T>) return look::text;
     else if constexpr (std::is_constructible_v<std::string_view, const T&> ||
-                       std::is_same_v<T, tenon::bytes_view>)
+                       std::is_same_v<T, tenon::bytes_view> || std::is_same_v<T, blob>)
         return look::text;
     else if constexpr (is_vector<T> || is_std_array<T>)
         return is_byte<typename T::value_type> ? look::text : look::array;

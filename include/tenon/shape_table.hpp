@@ -7,6 +7,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "tenon/blob.hpp"
 #include "tenon/bytes.hpp"
 #include "tenon/export.hpp"
 
@@ -67,6 +68,7 @@ struct bytes_ops {
     bytes_view (*view)(const void* object);
     /// Where to write `n` bytes; null if the length is fixed and another.
     std::byte* (*resize)(void* object, std::size_t n);
+    bool is_blob;  ///< a tenon::blob, which can take over the memory that bytes lie in
 };
 
 struct optional_ops {

@@ -1,6 +1,5 @@
 #pragma once
-// link: one connection over a byte stream. What Unix sockets and TCP share, and what other byte
-// streams implement.
+// link: one connection over a byte stream, be it a Unix socket, TCP, or a ring in shared memory.
 //
 // Nothing here waits: reads and writes do what is possible at once and say how it went. The owner
 // tries first and waits for readiness of fd() only after would_block. Descriptors are
@@ -14,9 +13,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "base/block.hpp"
 #include "base/segment.hpp"
 #include "base/unique_fd.hpp"
 #include "tenon/result.hpp"
@@ -46,6 +47,23 @@ struct peer_identity {
     gid_t gid = static_cast<gid_t>(-1);
     std::string address;     ///< TCP: the numeric address, an IPv4 one always in its IPv4 form
     std::uint16_t port = 0;  ///< TCP
+};
+
+/// What stands in a frame for bytes in shared memory; 16 bytes on the wire, see docs/wire.md.
+struct block_reference {
+    std::uint32_t segment = 0;  ///< of the sender's
+    std::uint32_t use = 0;      ///< how often the segment has been passed
+    std::uint64_t size = 0;     ///< of the bytes, which are its first
+};
+
+/// Memory of this process that the peer of one link sees, in pieces. Thread-safe; pieces may outlive
+/// the link.
+class lending {
+public:
+    virtual ~lending() = default;
+    /// A writable block of at least `size` bytes; null if the peer still holds what there is and
+    /// no more may be made.
+    virtual base::block_ref lend(std::size_t size) noexcept = 0;
 };
 
 /// For logs: "tcp://10.0.0.7:40312", "unix (pid 812, uid 1000)".
@@ -81,6 +99,35 @@ public:
     /// end has been read, so that it gets what was written last.
     virtual void finish_writes() noexcept = 0;
 
+    // Links over shared memory. Their input arrives in memory, without an event of fd(), unless the
+    // peer knows that this side sleeps.
+
+    /// Whether the link is one, which is decided when it is up (server: after the first read).
+    bool is_shared() const noexcept { return bell_ >= 0; }
+    /// Besides fd(): a descriptor that the peer rings, for edge-triggered waiting only; -1: none.
+    int bell() const noexcept { return bell_; }
+    /// Whether the next read(), or the next write() after one that found no room, would go on.
+    /// Looks at memory only, not for the end of the connection.
+    virtual bool has_news() const noexcept { return false; }
+    /// Reader: from here to the next read() the peer rings. False: do not sleep, there is something
+    /// to read already, be it the end.
+    virtual bool prepare_to_sleep() noexcept { return true; }
+    /// Reader: finish_connect() waits for fd() to become readable, not writable.
+    virtual bool awaits_reply() const noexcept { return false; }
+
+    /// Where large messages are built for the peer; null: the link has no such memory.
+    virtual std::shared_ptr<lending> memory() const noexcept { return nullptr; }
+    /// The peer gets the first `size` bytes of a block of this memory() with the next message, and
+    /// the block must not be written any more. Nothing: it is another's block.
+    virtual std::optional<block_reference> pass(base::block& /*b*/, std::size_t /*size*/) noexcept {
+        return std::nullopt;
+    }
+    /// Reader: what the peer passed; goes back to it with the last reference. Null: it passed no
+    /// such thing.
+    virtual base::block_ref borrow(const block_reference& /*r*/) noexcept { return {}; }
+    /// Gives unused memory back; to be called now and then.
+    virtual void trim() noexcept {}
+
     /// Ends both directions at once; a thread that waits for readiness wakes up. The descriptor
     /// stays open until destruction.
     virtual void shutdown() noexcept = 0;
@@ -91,6 +138,7 @@ protected:
 
     base::unique_fd fd_;
     peer_identity peer_;
+    int bell_ = -1;
 };
 
 /// Starts a connection to a Unix or a numeric TCP endpoint (names go through resolve() first) and
