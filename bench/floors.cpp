@@ -4,6 +4,7 @@ namespace bench {
 namespace {
 
 constexpr std::size_t sizes[] = {16, 1024, 65536, 1048576};
+constexpr std::size_t large_sizes[] = {65536, 1048576, 16777216, 67108864};
 
 class copy_floor final : public target {
 public:
@@ -39,6 +40,11 @@ suite make_floor_suite() {
     s.targets.push_back(make_batch_floor("epoll", false));
     s.targets.push_back(make_batch_floor("batch sleeping", false));
     s.targets.push_back(make_batch_floor("batch spinning", true));
+    s.targets.push_back(make_ring_floor("spin", waiting::spin));
+    s.targets.push_back(make_ring_floor("hybrid", waiting::hybrid));
+    s.targets.push_back(make_ring_floor("futex", waiting::futex));
+    s.targets.push_back(make_one_way_floor(false));
+    s.targets.push_back(make_one_way_floor(true));
     s.targets.push_back(make_connect_floor());
 
     const auto add = [&](const char* target, const char* transport, std::size_t size, unsigned n) {
@@ -56,7 +62,19 @@ suite make_floor_suite() {
             for (const char* target : {"batch sleeping", "batch spinning"})
                 for (const unsigned n : {64u, 256u}) add(target, transport, size, n);
         }
+    for (const std::size_t size : sizes)
+        for (const char* target : {"spin", "hybrid", "futex"})
+            for (const unsigned n : {1u, 64u, 256u}) add(target, "shm", size, n);
+    for (const std::size_t size : large_sizes) {
+        for (const char* transport : {"shm", "unix", "tcp"})
+            add("one way copy", transport, size, 1);
+        add("one way in place", "shm", size, 1);
+    }
     return s;
+}
+
+bool is_pointless(const cell& c) {
+    return c.suite == "floor" && c.where == placement::same && c.target == "spin";
 }
 
 cell reference_floor(const cell& of) {
@@ -67,9 +85,14 @@ cell reference_floor(const cell& of) {
         return floor;
     }
     const bool same = of.where == placement::same;
-    if (of.transport == "inproc") {
+    if (of.suite == "large") {
+        floor.target = of.target == "loaned" ? "one way in place" : "one way copy";
+    } else if (of.transport == "inproc") {
         floor.target = "copy";
         floor.outstanding = floor.connections = 1;
+    } else if (of.transport == "shm") {
+        floor.target = same ? "futex" : "spin";
+        floor.outstanding = std::max(1u, of.outstanding);
     } else if (compares_latency(of)) {
         floor.target = same ? "blocking" : "spinning";
         floor.outstanding = 1;

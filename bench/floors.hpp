@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "harness.hpp"
+#include "shared_memory.hpp"
 
 namespace bench {
 
@@ -18,10 +19,19 @@ std::unique_ptr<target> make_ping_pong_floor(bool spin);
 /// frames of one read answered with one write.
 std::unique_ptr<target> make_batch_floor(std::string_view name, bool spin);
 
+/// "spin", "hybrid", "futex": shared memory, a ring in each direction, for any number of calls in
+/// flight.
+std::unique_ptr<target> make_ring_floor(std::string_view name, waiting how);
+/// "one way copy", over any transport, and "one way in place", over shared memory: a large message
+/// whose every byte is read, and a short answer.
+std::unique_ptr<target> make_one_way_floor(bool in_place);
+
 /// "connect": connecting to a Tenon server, and the first call; the floor of discovering it.
 std::unique_ptr<target> make_connect_floor();
 
 suite make_floor_suite();
+/// Two processes that only poll, on one CPU, measure the scheduler's time slice.
+bool is_pointless(const cell& c);
 
 /// The floor that a cell of another suite is compared with: by latency where one call is in
 /// flight per connection or the loop is open, else by calls per second.

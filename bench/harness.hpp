@@ -34,7 +34,7 @@ inline constexpr unsigned open_loop = 0;
 struct cell {
     std::string suite;      ///< "floor", "rpc", "mixed"
     std::string target;     ///< name of one of the suite's targets
-    std::string transport;  ///< "inproc" (no server process), "unix", "tcp"
+    std::string transport;  ///< "inproc" (no server process), "unix", "tcp", "shm"
     placement where = placement::same;
     std::size_t size = 16;     ///< payload bytes, each way
     unsigned outstanding = 1;  ///< calls in flight per connection, or open_loop

@@ -101,7 +101,8 @@ std::vector<row> plan(const options& o, const std::vector<suite>& suites, placem
         c.seconds = longer * (o.quick ? 0.12 : 0.5);
         c.warm_up = longer * (o.quick ? 0.04 : 0.1);
         const auto is_there = [&](const row& r) { return r.what == c; };
-        if (std::none_of(to.begin(), to.end(), is_there)) to.push_back({c, {}, {}, false});
+        if (!is_pointless(c) && std::none_of(to.begin(), to.end(), is_there))
+            to.push_back({c, {}, {}, false});
         return c;
     };
     for (const suite& s : suites) {
