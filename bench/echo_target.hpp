@@ -34,19 +34,6 @@ void need(const tenon::result<T>& reply) {
     if (!reply) fail("a call failed: " + std::string(reply.error().message()));
 }
 
-/// Calls back to back. Calls that are short beside a reading of the clock can share one.
-template <class Call>
-void repeat(lane& calls, unsigned per_reading, Call call) {
-    clock::time_point begun = clock::now();
-    for (bool go_on = true; go_on;) {
-        for (unsigned i = 0; i < per_reading; ++i) call();
-        const auto now = clock::now();
-        const auto each = (now - begun) / per_reading;
-        for (unsigned i = 0; i < per_reading; ++i) go_on = calls.completed(now - each, now);
-        begun = now;
-    }
-}
-
 /// The suites.
 suite make_rpc_suite();
 suite make_plus_suite();

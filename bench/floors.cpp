@@ -77,7 +77,8 @@ bool is_pointless(const cell& c) {
     return c.suite == "floor" && c.where == placement::same && c.target == "spin";
 }
 
-cell reference_floor(const cell& of) {
+std::optional<cell> reference_floor(const cell& of) {
+    if (of.suite == "floor") return std::nullopt;
     cell floor = of;
     floor.suite = "floor";
     if (of.suite == "discover") {

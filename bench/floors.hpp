@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "harness.hpp"
@@ -34,8 +35,8 @@ suite make_floor_suite();
 bool is_pointless(const cell& c);
 
 /// The floor that a cell of another suite is compared with: by latency where one call is in
-/// flight per connection or the loop is open, else by calls per second.
-cell reference_floor(const cell& of);
+/// flight per connection or the loop is open, else by calls per second. None for floors.
+std::optional<cell> reference_floor(const cell& of);
 inline bool compares_latency(const cell& c) { return c.outstanding <= 1; }
 
 /// How long the spinning floors poll before they sleep.

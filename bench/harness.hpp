@@ -92,7 +92,7 @@ private:
 /// are noticed by the lanes, whichever comes first.
 class run {
 public:
-    run(const cell& what, const cpu_clocks& cpu);
+    run(const cell& what, cpu_clocks& cpu);
 
     /// One per client thread; call before any of them starts. Lives as long as the run.
     lane& add_lane() { return lanes_.emplace_back(*this); }
@@ -100,6 +100,13 @@ public:
 
     /// The warm-up begins anew; before the first call has ended.
     void restart();
+
+    /// The CPU time of this process counts as the server's; before the first call has ended.
+    void add_server(pid_t pid) { cpu_.add_server(pid); }
+
+    /// Instead of counting: what a load generator of its own has found.
+    void record(const measurement& found) { recorded_ = found; }
+    cpu_times cpu_now() const { return cpu_.read(); }
 
     /// Once it is over and no lane is in use.
     measurement result() const;
@@ -111,7 +118,8 @@ private:
     void pass_boundary(clock::time_point now);
 
     const cell& cell_;
-    const cpu_clocks& cpu_;
+    cpu_clocks& cpu_;
+    std::optional<measurement> recorded_;
     std::atomic<phase> phase_{warm_up};
     std::atomic<clock::rep> boundary_;
     std::mutex mutex_;  // guards the change of phase
@@ -135,7 +143,20 @@ inline bool lane::completed(clock::time_point begun, clock::time_point now) {
     return p != run::over;
 }
 
-/// Something that echoes: a raw mechanism, or Tenon.
+/// Calls back to back. Calls that are short beside a reading of the clock can share one.
+template <class Call>
+void repeat(lane& calls, unsigned per_reading, Call call) {
+    clock::time_point begun = clock::now();
+    for (bool go_on = true; go_on;) {
+        for (unsigned i = 0; i < per_reading; ++i) call();
+        const auto now = clock::now();
+        const auto each = (now - begun) / per_reading;
+        for (unsigned i = 0; i < per_reading; ++i) go_on = calls.completed(now - each, now);
+        begun = now;
+    }
+}
+
+/// Something that echoes: a raw mechanism, Tenon, or another system.
 class target {
 public:
     /// Tells the client the endpoint, as text that its drive() understands.

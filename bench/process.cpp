@@ -14,6 +14,9 @@
 #include <cstring>
 #include <fstream>
 
+#include "floors.hpp"
+#include "tenon/runtime.hpp"
+
 namespace bench {
 namespace {
 
@@ -41,6 +44,20 @@ std::vector<int> allowed_cpus() {
         if (CPU_ISSET(cpu, &set)) out.push_back(cpu);
     return out;
 }
+
+/// The first CPU's.
+std::string cpuinfo(std::string_view field) {
+    std::ifstream info("/proc/cpuinfo");
+    for (std::string line; std::getline(info, line);)
+        if (line.starts_with(field)) return line.substr(std::min(line.size(), line.find(':') + 2));
+    return "unknown";
+}
+
+#if defined(__clang__)
+constexpr const char* compiler = "clang " __clang_version__;
+#else
+constexpr const char* compiler = "g++ " __VERSION__;
+#endif
 
 }  // namespace
 
@@ -89,27 +106,39 @@ pid_t start_self(const std::vector<std::string>& arguments, int output, int as) 
     fail("cannot start /proc/self/exe");
 }
 
-cpu_clocks::cpu_clocks(pid_t server) : has_server_(server > 0) {
-    if (has_server_ && clock_getcpuclockid(server, &server_) != 0) fail("clock_getcpuclockid");
+void cpu_clocks::add_server(pid_t pid) {
+    if (clock_getcpuclockid(pid, &servers_.emplace_back()) != 0) fail("clock_getcpuclockid");
 }
 
 cpu_times cpu_clocks::read() const {
-    return {read_clock(CLOCK_PROCESS_CPUTIME_ID), has_server_ ? read_clock(server_) : 0,
-            machine_busy()};
+    double servers = 0;
+    for (const clockid_t clock : servers_) servers += read_clock(clock);
+    return {read_clock(CLOCK_PROCESS_CPUTIME_ID), servers, machine_busy()};
 }
 
-std::string machine_text() {
+std::vector<fact> machine_facts() {
     utsname name{};
     uname(&name);
-    std::string model = "CPU";
-    std::ifstream info("/proc/cpuinfo");
-    for (std::string line; std::getline(info, line);) {
-        if (!line.starts_with("model name")) continue;
-        model = line.substr(std::min(line.size(), line.find(':') + 2));
-        break;
-    }
-    return std::string(name.sysname) + " " + name.release + ", " + std::to_string(cpu_count()) +
-           " x " + model;
+    const std::string cpu = cpuinfo("model name");
+    const bool is_virtual = cpuinfo("flags").find(" hypervisor") != std::string::npos;
+    std::string governor;
+    std::getline(std::ifstream("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"), governor);
+    std::string load;
+    std::getline(std::ifstream("/proc/loadavg"), load, ' ');
+    char day[32] = "";
+    const std::time_t now = std::time(nullptr);
+    std::strftime(day, sizeof day, "%Y-%m-%d %H:%M UTC", std::gmtime(&now));
+    const tenon::runtime_options defaults;
+    const auto us = [](auto time) { return std::to_string(time.count()) + " us"; };
+    return {{"kernel", std::string(name.sysname) + " " + name.release},
+            {"cpu", std::to_string(cpu_count()) + " x " + cpu},
+            {"machine", is_virtual ? "virtual" : "bare"},
+            {"governor", governor.empty() ? "none to choose" : governor},
+            {"compiler", compiler},
+            {"spin", defaults.spin ? "adaptive, at most " + us(defaults.spin_budget) : "off"},
+            {"floor spin", us(floor_spin_time)},
+            {"load before", load},
+            {"begun", day}};
 }
 
 }  // namespace bench

@@ -36,18 +36,23 @@ struct cpu_times {
     double machine = 0;  ///< of all processes, with what the hypervisor took; in steps of a tick
 };
 
-/// Reads the CPU clocks of this process and its server.
+/// Reads the CPU clocks of this process and its servers.
 class cpu_clocks {
 public:
-    explicit cpu_clocks(pid_t server);  // 0: there is none
+    void add_server(pid_t pid);
     cpu_times read() const;
 
 private:
-    bool has_server_;
-    clockid_t server_{};
+    std::vector<clockid_t> servers_;
 };
 
-/// "Linux 6.1.0, 2 x Some CPU".
-std::string machine_text();
+/// Something to know about a figure, such as {"kernel", "Linux 6.1.0"}.
+struct fact {
+    std::string name;
+    std::string value;
+};
+
+/// About this machine, this build and how both sides wait.
+std::vector<fact> machine_facts();
 
 }  // namespace bench

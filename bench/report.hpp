@@ -1,5 +1,6 @@
 #pragma once
-// Results as a table for people and as JSON for programs: one array of flat objects.
+// Results as a table for people and as JSON for programs: what holds for the whole run, and an array
+// of flat objects.
 
 #include <optional>
 #include <string>
@@ -9,23 +10,45 @@
 
 namespace bench {
 
+/// A measurement with its floor's, or a floor.
 struct row {
-    cell what;
-    measurement result;                ///< medians of the repetitions
-    std::optional<measurement> floor;  ///< of reference_floor(what); floors have none
-    bool noisy = false;                ///< other processes were busy during a repetition
+    /// One repetition, and the floor's just before it.
+    struct repetition {
+        measurement result;
+        std::optional<measurement> floor;
+    };
 
-    /// What is compared: p50 in microseconds where one call is in flight, else calls per second.
-    double floor_value() const;
-    /// Above 1 is worse than the floor: Tenon / floor for latency, floor / Tenon for throughput.
-    double ratio() const;
+    cell what;
+    std::optional<cell> against{};  ///< its floor; floors have none
+    std::vector<repetition> repetitions{};
+
+    measurement result{};                ///< medians of the repetitions
+    std::optional<measurement> floor{};  ///< likewise
+    /// Medians of the repetitions' own ratios. Above 1 is worse than the floor: Tenon / floor for
+    /// latency and CPU time, floor / Tenon for throughput.
+    double ratio = 0;
+    double cpu_ratio = 0;
+    bool noisy = false;  ///< other processes were busy meanwhile
+
+    void add(const measurement& m, const std::optional<measurement>& floor_before) {
+        repetitions.push_back({m, floor_before});
+    }
+    /// Fills in the medians.
+    void sum_up();
 };
 
-measurement median(const std::vector<measurement>& of);
+/// What holds for all rows.
+struct run_facts {
+    std::vector<fact> machine;
+    unsigned repetitions;
+    bool quick;
+};
+
+void print_facts(const run_facts& facts);
 
 /// All rows are of one placement.
 void print_table(const std::vector<row>& rows);
 
-void write_json(const std::string& path, const std::vector<row>& rows);
+void write_json(const std::string& path, const run_facts& facts, const std::vector<row>& rows);
 
 }  // namespace bench

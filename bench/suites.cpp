@@ -1,0 +1,17 @@
+#include "bench.hpp"
+#include "echo_target.hpp"
+#include "floors.hpp"
+
+namespace bench {
+
+std::vector<suite> make_suites() {
+    std::vector<suite> out;
+    out.push_back(make_floor_suite());
+    out.push_back(make_rpc_suite());
+    out.push_back(make_plus_suite());
+    out.push_back(make_mixed_suite());
+    out.push_back(make_discover_suite());
+    return out;
+}
+
+}  // namespace bench
