@@ -18,7 +18,34 @@ private:
     byte_buffer buffer_;
 };
 
+/// Around an object that owns its bytes.
+template <class T>
+class object_block final : public block {
+public:
+    // What it points to stays where it is when it is moved.
+    explicit object_block(T&& o)
+        : block(memory::own, std::as_writable_bytes(std::span(o.data(), o.size()))),
+          object_(std::move(o)) {}
+
+private:
+    void dispose() noexcept override { delete this; }
+
+    const T object_;
+};
+
+template <class T>
+blob take_over(T&& from) {
+    auto* const taken = new object_block<T>(std::move(from));
+    return make_blob(block_ref(taken), taken->room());
+}
+
 }  // namespace
+
+blob make_blob(bytes&& from) { return take_over(std::move(from)); }
+blob make_blob(std::string&& from) {
+    constexpr std::size_t stored_outside = 64;  // surely, from this size on
+    return from.size() < stored_outside ? blob(as_bytes(from)) : take_over(std::move(from));
+}
 
 block_ref make_block(byte_buffer&& buffer) {
     return block_ref(new buffer_block(std::move(buffer)));

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "base/buffer.hpp"
@@ -91,6 +92,9 @@ private:
 
 /// A block around a buffer.
 block_ref make_block(byte_buffer&& buffer);
+/// A blob of what the object holds.
+blob make_blob(bytes&& from);
+blob make_blob(std::string&& from);
 
 /// A blob of `part`, which lies in `b`.
 inline blob make_blob(block_ref b, bytes_view part) noexcept { return {b.release(), part}; }

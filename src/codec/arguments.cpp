@@ -180,14 +180,22 @@ bool carries_raw(const shape& s) {
            s.kind == kind::bytes_view || s.kind == kind::dynamic;
 }
 
-result<void> decode_raw_arguments(parameters ps, std::span<void* const> objects, bytes_view in) {
-    if (ps.size() == 1 && carries_raw(*ps[0].type)) return decode_raw(*ps[0].type, objects[0], in);
-    if (!in.empty())
+result<void> decode_raw_arguments(parameters ps, std::span<void* const> objects,
+                                  const source& from) {
+    if (ps.size() == 1 && carries_raw(*ps[0].type))
+        return decode_raw(*ps[0].type, objects[0], from);
+    if (!from.in.empty())
         return error(errc::unsupported, "raw carries one argument of bytes or a string only");
-    return argument_reader<msgpack_reader>(ps, objects, in, {}, nullptr).run();
+    return argument_reader<msgpack_reader>(ps, objects, from.in, {}, nullptr).run();
 }
 
 }  // namespace
+
+std::optional<bytes_view> encoded_in_place(codec c, parameters ps,
+                                           std::span<const void* const> arguments) noexcept {
+    if (c != codec::raw || ps.size() != 1 || arguments.size() != 1) return std::nullopt;
+    return view_raw(*ps[0].type, arguments[0]);
+}
 
 result<void> encode_arguments(codec c, parameters ps, std::span<const void* const> arguments,
                               base::byte_buffer& out) {
@@ -205,16 +213,17 @@ result<void> encode_arguments(codec c, parameters ps, std::span<const void* cons
     return error(errc::unsupported, "raw carries one argument of bytes or a string only");
 }
 
-result<void> decode_arguments(codec c, parameters ps, std::span<void* const> objects, bytes_view in,
-                              const decode_options& options, base::byte_buffer* arena) {
+result<void> decode_arguments(codec c, parameters ps, std::span<void* const> objects,
+                              const source& from, const decode_options& options,
+                              base::byte_buffer* arena) {
     switch (c) {
         case codec::json:
-            return argument_reader<json_reader>(ps, objects, in, options, arena).run();
+            return argument_reader<json_reader>(ps, objects, from.in, options, arena).run();
         case codec::msgpack:
-            return argument_reader<msgpack_reader>(ps, objects, in, options, arena).run();
+            return argument_reader<msgpack_reader>(ps, objects, from.in, options, arena).run();
         case codec::raw: break;
     }
-    return decode_raw_arguments(ps, objects, in);
+    return decode_raw_arguments(ps, objects, from);
 }
 
 }  // namespace tenon::inline v0::coding

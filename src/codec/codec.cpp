@@ -93,15 +93,30 @@ result<void> encode_object(codec c, const shape& s, const void* o, base::byte_bu
     return error(errc::unsupported, "unknown codec");
 }
 
-result<void> decode_object(codec c, const shape& s, void* o, bytes_view in,
+result<void> decode_object(codec c, const shape& s, void* o, const source& from,
                            const decode_options& options, base::byte_buffer* arena) {
-    if (in.empty() && s.kind == kind::nothing) return {};
+    if (from.in.empty() && s.kind == kind::nothing) return {};
     switch (c) {
-        case codec::raw: return decode_raw(s, o, in);
-        case codec::json: return read<json_reader>(s, o, in, options, arena);
-        case codec::msgpack: return read<msgpack_reader>(s, o, in, options, arena);
+        case codec::raw: return decode_raw(s, o, from);
+        case codec::json: return read<json_reader>(s, o, from.in, options, arena);
+        case codec::msgpack: return read<msgpack_reader>(s, o, from.in, options, arena);
     }
     return error(errc::unsupported, "unknown codec");
+}
+
+bool reads_once(codec c, const shape& s) noexcept {
+    return c == codec::raw && (s.kind == kind::string || s.kind == kind::bytes);
+}
+
+std::optional<bytes_view> encoded_in_place(codec c, const shape& s, const void* o) noexcept {
+    return c == codec::raw ? view_raw(s, o) : std::nullopt;
+}
+
+blob take_bytes(const shape& s, void* o) {
+    if (s.kind == kind::bytes && s.bytes->is_blob) return std::move(*static_cast<blob*>(o));
+    if (&s == &shape_of<bytes>()) return base::make_blob(std::move(*static_cast<bytes*>(o)));
+    if (s.kind == kind::string) return base::make_blob(std::move(*static_cast<std::string*>(o)));
+    return {};
 }
 
 result<void> encode_value(codec c, const value& v, base::byte_buffer& out) {

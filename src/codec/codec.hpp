@@ -6,18 +6,41 @@
 // take objects that are already constructed; on failure these are valid but hold anything.
 // Errors are `invalid` and name the path; `unsupported` where the codec cannot carry a type.
 
+#include <optional>
 #include <span>
 
+#include "base/block.hpp"
 #include "base/buffer.hpp"
 #include "tenon/codec.hpp"
 
 namespace tenon::inline v0::coding {
 
-/// Views within the object (string_view, bytes_view) point into `in`, or into `arena` where the
+/// What is to be decoded.
+struct source {
+    source() noexcept = default;
+    source(bytes_view b, base::block* owner = nullptr) noexcept : in(b), lies_in(owner) {}
+
+    bytes_view in;
+    /// What holds `in`, if anything does that can be shared: a blob read with `raw` becomes a part
+    /// of it instead of a copy.
+    base::block* lies_in = nullptr;
+
+    /// The sender can still change the bytes: they must not be looked at twice, so they are only
+    /// good for what reads_once() tells.
+    bool may_change() const noexcept {
+        return lies_in && lies_in->kind() == base::block::memory::borrowed;
+    }
+};
+
+/// Whether decoding takes the bytes as they are, without looking at any of them; otherwise those
+/// that may change have to be copied first.
+bool reads_once(codec c, const shape& s) noexcept;
+
+/// Views within the object (string_view, bytes_view) point into `from`, or into `arena` where the
 /// input has escapes or base64. The arena is cleared, and reserved once, only when that happens;
 /// without one such input is refused.
 result<void> encode_object(codec c, const shape& s, const void* object, base::byte_buffer& out);
-result<void> decode_object(codec c, const shape& s, void* object, bytes_view in,
+result<void> decode_object(codec c, const shape& s, void* object, const source& from,
                            const decode_options& options, base::byte_buffer* arena = nullptr);
 
 /// One parameter of a method. Views in a decoded default point into `default_value`.
@@ -27,6 +50,16 @@ struct parameter {
     bool optional = false;                        ///< may be missing; the object stays as it is
     const tenon::value* default_value = nullptr;  ///< what a missing one becomes; may be null
 };
+
+/// Where the encoded form lies in the object itself, if it does so (`raw`), so that it need not be
+/// encoded; otherwise nothing. Valid until the object is changed.
+std::optional<bytes_view> encoded_in_place(codec c, const shape& s, const void* object) noexcept;
+std::optional<bytes_view> encoded_in_place(codec c, std::span<const parameter> parameters,
+                                           std::span<const void* const> arguments) noexcept;
+
+/// Moves the bytes of encoded_in_place() out of the object, with the memory they lie in. Empty if
+/// the object's memory cannot be taken.
+blob take_bytes(const shape& s, void* object);
 
 /// Positional array of the given arguments, which may be fewer than the parameters. `raw`: the
 /// bytes of the one argument.
@@ -39,7 +72,7 @@ result<void> encode_arguments(codec c, std::span<const parameter> parameters,
 /// missing and doubled arguments are `invalid` and named. Parameters that are optional or of type
 /// std::optional, or have a default, may be missing. Without parameters: nothing, nil, [] or {}.
 result<void> decode_arguments(codec c, std::span<const parameter> parameters,
-                              std::span<void* const> arguments, bytes_view in,
+                              std::span<void* const> arguments, const source& from,
                               const decode_options& options, base::byte_buffer* arena = nullptr);
 
 /// From one codec's bytes to another's: JSON and MessagePack in both directions, anything to

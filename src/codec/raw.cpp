@@ -14,18 +14,20 @@ error refusal(std::string_view what) {
 
 }  // namespace
 
-result<void> encode_raw(const shape& s, const void* o, base::byte_buffer& out) {
+std::optional<bytes_view> view_raw(const shape& s, const void* o) noexcept {
     switch (s.kind) {
-        case kind::nothing: return {};
-        case kind::string: out.append(as_bytes(*static_cast<const std::string*>(o))); return {};
-        case kind::string_view:
-            out.append(as_bytes(*static_cast<const std::string_view*>(o)));
-            return {};
-        case kind::bytes: out.append(s.bytes->view(o)); return {};
-        case kind::bytes_view: out.append(*static_cast<const bytes_view*>(o)); return {};
-        case kind::dynamic: break;
-        default: return refusal(s.name);
+        case kind::string: return as_bytes(*static_cast<const std::string*>(o));
+        case kind::string_view: return as_bytes(*static_cast<const std::string_view*>(o));
+        case kind::bytes: return s.bytes->view(o);
+        case kind::bytes_view: return *static_cast<const bytes_view*>(o);
+        default: return std::nullopt;
     }
+}
+
+result<void> encode_raw(const shape& s, const void* o, base::byte_buffer& out) {
+    if (const auto view = view_raw(s, o)) return out.append(*view), result<void>();
+    if (s.kind == kind::nothing) return {};
+    if (s.kind != kind::dynamic) return refusal(s.name);
     const value& v = *static_cast<const value*>(o);
     if (v.is_string()) out.append(as_bytes(v.as_string()));
     else if (v.is_bytes()) out.append(v.as_bytes());
@@ -33,7 +35,8 @@ result<void> encode_raw(const shape& s, const void* o, base::byte_buffer& out) {
     return {};
 }
 
-result<void> decode_raw(const shape& s, void* o, bytes_view in) {
+result<void> decode_raw(const shape& s, void* o, const source& from) {
+    const bytes_view in = from.in;
     switch (s.kind) {
         case kind::nothing: return error(errc::invalid, "expected no content");
         case kind::string: static_cast<std::string*>(o)->assign(as_text(in)); return {};
@@ -42,6 +45,10 @@ result<void> decode_raw(const shape& s, void* o, bytes_view in) {
         case kind::dynamic: *static_cast<value*>(o) = bytes(in.begin(), in.end()); return {};
         case kind::bytes: break;
         default: return refusal(s.name);
+    }
+    if (s.bytes->is_blob && from.lies_in) {
+        *static_cast<blob*>(o) = base::make_blob(base::block_ref::share(from.lies_in), in);
+        return {};
     }
     if (&s == &shape_of<bytes>()) {  // spares filling the bytes with zeros first
         static_cast<bytes*>(o)->assign(in.begin(), in.end());

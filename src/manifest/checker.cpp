@@ -142,7 +142,8 @@ void checker::fill(shape& s, const variety& v) {
                               [](void*, std::size_t n) {
                                   current->content.resize(n);
                                   return current->content.data();
-                              }});
+                              },
+                          .is_blob = false});
             break;
         case kind::optional:
             if (v.not_missing) return fill_nil_or(s, *t.element);

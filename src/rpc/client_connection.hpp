@@ -140,7 +140,7 @@ private:
     };
     frames handle_frames(blocking_call* own, bool& any);
     frames handle(const wire::frame& f, blocking_call* own);
-    void answered(outgoing_call& call, const wire::event& ev);
+    void answered(outgoing_call& call, wire::event& ev);
     void close(error why);
 
     // The loop.

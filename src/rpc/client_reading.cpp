@@ -227,7 +227,7 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
     {
         const std::lock_guard lock(mutex_);
         const auto now = own ? runtime_->time().now() : loop_.now();
-        const wire::event ev = session_->receive(f, now);
+        wire::event ev = session_->receive(f, now);
         if (ev.own && ev.ended && ev.user) {
             auto& call = *static_cast<outgoing_call*>(ev.user);
             answered(call, ev);
@@ -264,9 +264,11 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
 }
 
 // Mutex held. The call is out of the session; its outcome is stored.
-void client_connection::answered(outgoing_call& call, const wire::event& ev) {
+void client_connection::answered(outgoing_call& call, wire::event& ev) {
     if (ev.kind == wire::event_kind::payload) {
-        call.decode(ev.data, decoding_);
+        base::block_ref owner;
+        if (!ev.storage.empty()) owner = base::make_block(std::move(ev.storage));
+        call.decode({ev.data, owner.get()}, decoding_);
         return;
     }
     call.failed = ev.local ? error(errc::data_loss, std::string(as_text(ev.data)))
@@ -404,7 +406,7 @@ loop::turn client_connection::housekeeping(loop::event_loop& loop) {
 void client_connection::check_times(base::time_point now) {
     if (!session_ || state_ == link_state::closed) return;
     for (;;) {
-        const wire::event ev = session_->expire(now);
+        wire::event ev = session_->expire(now);
         if (ev.kind == wire::event_kind::none) break;
         if (!ev.own || !ev.user) continue;
         auto& call = *static_cast<outgoing_call*>(ev.user);

@@ -2,18 +2,21 @@
 
 #include <sched.h>
 
-#include "codec/codec.hpp"
-
 namespace tenon::inline v0 {
 
 namespace rpc {
 
-void outgoing_call::decode(bytes_view data, const decode_options& options) {
+void outgoing_call::decode(coding::source from, const decode_options& options) {
     if (!result_shape) {
-        static_cast<bytes*>(result)->assign(data.begin(), data.end());
+        static_cast<bytes*>(result)->assign(from.in.begin(), from.in.end());
         return;
     }
-    auto done = coding::decode_object(wire_codec, *result_shape, result, data, options);
+    base::byte_buffer copy;
+    if (from.may_change() && !coding::reads_once(wire_codec, *result_shape)) {
+        copy.append(from.in);
+        from = copy.view();
+    }
+    auto done = coding::decode_object(wire_codec, *result_shape, result, from, options);
     if (!done) failed = misfit(done.error());
 }
 

@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "base/futex.hpp"
 #include "base/intrusive.hpp"
+#include "codec/codec.hpp"
 #include "loop/loop.hpp"
 #include "loop/resume.hpp"
 #include "tenon/call.hpp"
@@ -58,7 +59,7 @@ public:
     base::byte_buffer payload;
 
     /// Reads the answer into the result, or makes it an error.
-    void decode(bytes_view data, const decode_options& options);
+    void decode(coding::source from, const decode_options& options);
     /// The call reached its deadline, or was given up.
     static error expired();
     static error given_up();

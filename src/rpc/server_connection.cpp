@@ -324,7 +324,7 @@ loop::turn server_connection::on_request(wire::event& ev) {
     service_call call(server_->runtime(), *method, *this, peer_);
     call.wire_codec = wire_codec;
     call.data = ev.data;
-    call.storage = std::move(ev.storage);
+    if (!ev.storage.empty()) call.lies_in = base::make_block(std::move(ev.storage));
     call.decoding = &server_->decoding();
     call.trace = meta.trace;
     call.stream = ev.stream;

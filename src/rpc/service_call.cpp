@@ -106,11 +106,12 @@ service_call& service_call::keep() {
     kept->begun_ = weight_ != 0 ? begun_ : runtime_.time().now();
     kept->weight_ = 1;
     method_->counters.in_flight.fetch_add(1, std::memory_order_relaxed);
-    if (storage.empty()) {
+    if (storage.empty() && !lies_in) {
         kept->storage.append(data);
         kept->data = kept->storage.view();
     } else {
         kept->storage = std::move(storage);
+        kept->lies_in = std::move(lies_in);
         kept->data = data;
     }
     path_->keep(*this, *kept);
@@ -135,9 +136,16 @@ void service_call::release() noexcept {
 bool service_call::decode(void* const* objects) noexcept {
     try {
         if (local) return decode_local(objects);
-        auto done = coding::decode_arguments(wire_codec, method_->parameters(),
-                                             {objects, method_->parameters().size()}, data,
-                                             *decoding, &arena);
+        const std::span<const coding::parameter> parameters = method_->parameters();
+        coding::source from(data, lies_in.get());
+        if (from.may_change() &&
+            !(parameters.size() == 1 && coding::reads_once(wire_codec, *parameters[0].type))) {
+            storage.append(data);
+            from = data = storage.view();
+            lies_in.reset();
+        }
+        auto done = coding::decode_arguments(wire_codec, parameters, {objects, parameters.size()},
+                                             from, *decoding, &arena);
         if (done) return true;
         fail(std::move(done).error().set_may_have_run(false));
     } catch (...) {

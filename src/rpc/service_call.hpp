@@ -101,7 +101,8 @@ public:
     codec wire_codec = codec::msgpack;
     bytes_view data;                                // encoded arguments …
     const detail::call_arguments* local = nullptr;  // … or an in-process caller's
-    base::byte_buffer storage;                      // what `data` lies in, if this call owns it
+    base::byte_buffer storage;                      // what `data` lies in, if this call owns it …
+    base::block_ref lies_in;                        // … or shares it
     base::byte_buffer arena;                        // for decoded views
     base::byte_buffer parked;                       // receive buffer of a connection that went on
     const decode_options* decoding = nullptr;
