@@ -35,7 +35,7 @@ step() {
 # with clang.
 configure() {
     local werror=OFF
-    case $1 in release | debug) werror=ON ;; esac
+    case $1 in release | debug | peers) werror=ON ;; esac
     cmake --preset "$1" -DTENON_WERROR=$werror
 }
 

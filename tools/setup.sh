@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a purpose needs and that are missing.
-#   tools/setup.sh build|test|lint
+#   tools/setup.sh build|test|lint|bench
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,15 +11,19 @@ test="$build binutils googletest pkg-config clang-14 libclang-rt-14-dev clang-fo
       python3-prometheus-client python3-jsonschema strace zsh curl ca-certificates procps
       g++-arm-linux-gnueabihf g++-s390x-linux-gnu qemu-user"
 lint="$test clang-tidy-14"
+# The systems that Tenon is measured beside. redis-tools has the server, too.
+bench="$build pkg-config libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev libcapnp-dev capnproto
+       libzmq3-dev libnng-dev libsdbus-c++-dev libsystemd-dev dbus-daemon redis-tools"
 
 purpose=${1:-test}
 case $purpose in
     build) wanted=$build ;;
     test) wanted=$test ;;
     lint) wanted=$lint ;;
-    *) echo "usage: tools/setup.sh build|test|lint" >&2; exit 2 ;;
+    bench) wanted=$bench ;;
+    *) echo "usage: tools/setup.sh build|test|lint|bench" >&2; exit 2 ;;
 esac
-if [ "$purpose" != build ]; then
+if [ "$purpose" = test ] || [ "$purpose" = lint ]; then
     # Node.js may come from elsewhere than Debian, with npm inside.
     command -v node >/dev/null || wanted="$wanted nodejs"
     command -v npm >/dev/null || wanted="$wanted npm"
