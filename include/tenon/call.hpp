@@ -196,6 +196,11 @@ public:
                                    self().options(), std::move(f));
     }
 
+    /// Room for an argument of this size: in memory that the server sees, if it is connected over
+    /// shared memory and there is some left, so that the argument need not be copied; else in memory
+    /// of its own. See tenon/blob.hpp.
+    blob loan(std::size_t size) const { return self().target().get().loan(size); }
+
 private:
     const Derived& self() const noexcept { return static_cast<const Derived&>(*this); }
 

@@ -86,6 +86,8 @@ public:
     virtual result<void> call(const call_arguments&, void* result, const call_options*);
     /// Starts `state`; see call_state::finished.
     virtual void start(const call_arguments&, call_state& state, const call_options*);
+    /// Room for an argument, see call_faces::loan().
+    virtual blob loan(std::size_t size);
     /// Server side: sets the implementation.
     virtual void implement(std::unique_ptr<handler>);
     virtual void* tag() const noexcept;

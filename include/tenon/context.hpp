@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "tenon/blob.hpp"
 #include "tenon/bytes.hpp"
 #include "tenon/export.hpp"
 
@@ -15,7 +16,7 @@ class cancellation;
 
 /// The other end of a connection.
 struct peer_info {
-    std::string_view transport;    ///< "inproc", "unix", "tcp"
+    std::string_view transport;    ///< "inproc", "shm", "unix", "tcp"
     std::string_view address;      ///< "127.0.0.1:40312"; empty where the transport has none
     bool has_credentials = false;  ///< the kernel vouches for the three below
     std::int64_t pid = -1;
@@ -49,6 +50,10 @@ public:
 
     /// For waiting on, or handing to other calls; see tenon/task.hpp.
     tenon::cancellation& cancellation() noexcept;
+
+    /// Room for a result of this size: in memory that the caller sees, if the call came over shared
+    /// memory and there is some left, so that the result is not copied; else in memory of its own.
+    blob loan(std::size_t size);
 
     /// W3C traceparent of the caller; empty if it sent none.
     std::string_view trace() const noexcept;

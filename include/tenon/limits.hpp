@@ -40,6 +40,11 @@ struct limits {
 
     /// Descriptors are exhausted: how long accepting pauses.
     std::chrono::milliseconds accept_pause{100};
+
+    /// Shared memory that this side makes for one connection, and a server for all of its own.
+    /// Where there is no more, messages go through the ring, and new connections over the socket.
+    std::size_t shared_memory_per_connection = std::size_t(256) << 20;
+    std::size_t shared_memory = std::size_t(2) << 30;
 };
 
 }  // namespace tenon::inline v0

@@ -53,6 +53,8 @@ struct client_options {
     /// Users (uids) whose servers are trusted at Unix endpoints, by what the kernel says of them;
     /// others are `denied`. Empty: any.
     std::vector<std::uint32_t> owners{};
+    /// Use shared memory with servers at `unix:` endpoints that offer it and are of the same user.
+    bool shared_memory = true;
 };
 
 /// How a server accepts and serves.
@@ -74,6 +76,8 @@ struct server_options {
     /// members of `group` (default: the process's group), other write everybody.
     std::optional<std::uint32_t> group{};
     unsigned mode = 0600;
+    /// Let clients of the same user come over shared memory.
+    bool shared_memory = true;
 };
 
 /// How one service is offered.

@@ -68,7 +68,7 @@ struct bytes_ops {
     bytes_view (*view)(const void* object);
     /// Where to write `n` bytes; null if the length is fixed and another.
     std::byte* (*resize)(void* object, std::size_t n);
-    bool is_blob;  ///< a tenon::blob, which can take over the memory that bytes lie in
+    bool is_blob = false;  ///< a tenon::blob, which can take over the memory that bytes lie in
 };
 
 struct optional_ops {

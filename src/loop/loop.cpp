@@ -20,6 +20,7 @@ namespace {
 
 constexpr int most_events = 64;          // per epoll_wait
 constexpr unsigned probes_per_poll = 8;  // rounds in a row without epoll before it is asked again
+constexpr unsigned most_looked_at = 32;  // pollables whose memory is looked at in each round
 constexpr int embedded_rounds = 16;      // of one run_ready()
 constexpr std::uint32_t input = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
@@ -60,6 +61,27 @@ result<void> event_loop::watch(pollable& p, int fd) {
     return {};
 }
 
+result<void> event_loop::watch_bell(pollable& p, int fd) {
+    if (p.bell_.load(std::memory_order_relaxed) >= 0) return {};
+    epoll_event e{};
+    e.events = EPOLLIN | EPOLLET;
+    e.data.ptr = &p;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &e) != 0) return system_error("watch");
+    p.bell_.store(fd, std::memory_order_relaxed);
+    return {};
+}
+
+void event_loop::keep_looking(pollable& p) noexcept {
+    if (p.is_looked_at()) return;
+    if (looked_at_count_ == most_looked_at) {
+        pollable& oldest = looked_at_.pop_front();
+        --looked_at_count_;
+        if (!oldest.prepare_to_sleep()) make_ready(oldest, ready::read);
+    }
+    looked_at_.push_back(p);
+    ++looked_at_count_;
+}
+
 result<void> event_loop::want_write(pollable& p) {
     epoll_event e{};
     e.events = input | EPOLLOUT;
@@ -71,20 +93,24 @@ result<void> event_loop::want_write(pollable& p) {
 }
 
 void event_loop::mute(pollable& p) noexcept {
-    if (const int fd = p.fd_.load(std::memory_order_relaxed); fd >= 0)
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-    p.fd_.store(-1, std::memory_order_relaxed);
+    for (std::atomic<int>* watched : {&p.fd_, &p.bell_}) {
+        if (const int fd = watched->load(std::memory_order_relaxed); fd >= 0)
+            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+        watched->store(-1, std::memory_order_relaxed);
+    }
 }
 
 void event_loop::remove(pollable& p) noexcept {
     // Results of epoll_wait are moved to the ready list before anything else runs, so after this
     // nothing refers to the object any more.
-    if (const int fd = p.fd_.load(std::memory_order_relaxed); fd >= 0)
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-    p.fd_.store(-1, std::memory_order_relaxed);
+    mute(p);
     p.flags_ = 0;
     p.wants_write_ = false;
     p.unlink();
+    if (p.is_looked_at()) {
+        p.base::list_hook<event_loop>::unlink();
+        --looked_at_count_;
+    }
     if (processing_ == &p) processing_ = nullptr;
     if (hot_ == &p) hot_ = nullptr;
 }
@@ -163,6 +189,7 @@ void event_loop::run_ready() {
         collect();
         run_lists();  // cannot be lost: only a crew takes loops over
     } while (has_runnable() && --rounds > 0);
+    stop_looking();
     // From here on post() has to make fd() readable; see wake().
     sleeping_.store(true, std::memory_order_seq_cst);
     if (has_runnable() || inbox_.load(std::memory_order_seq_cst)) wake();
@@ -206,7 +233,7 @@ turn event_loop::run_one(pollable& p, ready_flags flags) {
     if (t == turn::nothing) return t;
     active_ = true;
     ++served_;
-    if (alive && p.probe_) hot_ = &p;
+    if (alive && p.probe_ && !p.is_looked_at()) hot_ = &p;
     if (t == turn::again && alive) make_ready(p);
     return t;
 }
@@ -220,10 +247,13 @@ bool event_loop::has_runnable() const noexcept {
 turn event_loop::wait() {
     const bool was_active = std::exchange(active_, false);
     served_ = 0;
-    if (has_runnable()) {
+    const bool busy = has_runnable();
+    const bool news = look();
+    if (busy || (news && ++probed_ >= probes_per_poll)) {
+        probed_ = 0;
         poll(0);
-        return turn::done;
     }
+    if (busy || news) return turn::done;
     bool found = false;
     if (was_active && spin(found) == turn::lost) return turn::lost;
     if (!found) sleep();
@@ -242,15 +272,17 @@ turn event_loop::spin(bool& found) {
                stop_.load(std::memory_order_relaxed);
     };
     int tried = 0;
-    for (bool ask_epoll = !hot_; !found; ask_epoll = true) {
+    for (bool ask_epoll = !hot_ && looked_at_.empty(); !found; ask_epoll = true) {
         for (tried = 0; tried < adaptive_spin::tries_per_round; ++tried) {
             if (hot_) {
                 const turn t = run_one(*hot_, ready::probe);
                 if (t == turn::lost) return t;  // spin_ is the new owner's
                 found = t != turn::nothing;
             }
+            found = found || look();
             if (!found && ask_epoll) {
-                ask_epoll = !hot_;  // beside probing, once per round is enough
+                // Beside probing and looking, once per round is enough.
+                ask_epoll = !hot_ && looked_at_.empty();
                 poll(0);
                 found = !ready_.empty();
             }
@@ -268,7 +300,32 @@ turn event_loop::spin(bool& found) {
     return turn::done;
 }
 
+/// Makes those ready whose input has come through memory.
+bool event_loop::look() noexcept {
+    bool any = false;
+    for (pollable& p : looked_at_) {
+        if (p.linked() || !p.has_news()) continue;
+        make_ready(p, ready::read);
+        any = true;
+    }
+    return any;
+}
+
+/// From here on all input raises an event. False: some has come before.
+bool event_loop::stop_looking() noexcept {
+    bool none = true;
+    while (!looked_at_.empty()) {
+        pollable& p = looked_at_.pop_front();
+        --looked_at_count_;
+        if (p.prepare_to_sleep()) continue;
+        make_ready(p, ready::read);
+        none = false;
+    }
+    return none;
+}
+
 void event_loop::sleep() noexcept {
+    if (!stop_looking()) return poll(0);
     const base::time_point next = timers_.next();
     int timeout = -1;
     if (next != base::never) {

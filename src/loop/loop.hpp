@@ -23,6 +23,7 @@
 #include "base/unique_fd.hpp"
 #include "loop/spin.hpp"
 #include "loop/timer_wheel.hpp"
+#include "loop/work.hpp"
 #include "tenon/result.hpp"
 
 struct epoll_event;
@@ -31,14 +32,6 @@ namespace tenon::inline v0::loop {
 
 class crew;
 class monitor;
-
-/// How a step on the loop ended.
-enum class turn : std::uint8_t {
-    done,     ///< nothing more to do now; the object may be gone
-    nothing,  ///< as done, and there was nothing to do in the first place (a probe in vain)
-    again,    ///< has more work: call again behind the others
-    lost,     ///< the loop was taken over while user code ran; the caller must return it at once
-};
 
 using ready_flags = std::uint8_t;
 struct ready {
@@ -52,8 +45,11 @@ struct ready {
 
 /// An object with a descriptor (or none) that the loop calls when there is something to do.
 /// Must be removed before it is destroyed and before its descriptor is closed.
-class pollable : public base::list_hook<> {
+class pollable : public base::list_hook<>, public base::list_hook<event_loop> {
 public:
+    using base::list_hook<>::linked;
+    using base::list_hook<>::unlink;
+
     /// Owner. May remove and destroy any pollable, itself included (then it returns done or
     /// nothing). Edge-triggered: read until would-block, or return `again`.
     virtual turn on_ready(event_loop& loop, ready_flags flags) = 0;
@@ -64,6 +60,12 @@ public:
     /// call did not come to its end.
     virtual void on_taken_over(event_loop&) {}
 
+    /// Owner, while the loop keeps looking at this object (event_loop::keep_looking), whose input
+    /// comes through memory: whether there is some. Asked often.
+    virtual bool has_news() noexcept { return false; }
+    /// The same: from here on input raises an event. False: there is some already.
+    virtual bool prepare_to_sleep() noexcept { return true; }
+
 protected:
     /// `probe`: on_ready(ready::probe) is cheap and returns turn::nothing when there is no input;
     /// the loop then may poll this object in place of epoll while it spins.
@@ -73,45 +75,13 @@ protected:
 private:
     friend class event_loop;
 
+    bool is_looked_at() const noexcept { return base::list_hook<event_loop>::linked(); }
+
     std::atomic<int> fd_{-1};  // relaxed: mute() may come at any time, and epoll then refuses
+    std::atomic<int> bell_{-1};
     ready_flags flags_ = 0;
     const bool probe_;
     bool wants_write_ = false;
-};
-
-/// Something to run once on the loop. One object is queued at most once at a time: queueing it
-/// again before it has begun to run does nothing. It must not be destroyed while it is posted.
-class work : public base::list_hook<> {
-public:
-    /// Owner. The object is free to be queued again or destroyed. `again` runs it once more in the
-    /// next round.
-    virtual turn run(event_loop& loop) = 0;
-
-    /// Posted and not yet begun. A hint unless the caller knows of all posters.
-    bool posted() const noexcept { return posted_.load(std::memory_order_relaxed); }
-
-protected:
-    work() noexcept = default;
-    ~work() = default;
-
-private:
-    friend class event_loop;
-
-    work* next_ = nullptr;  // in the inbox
-    std::atomic<bool> posted_{false};
-};
-
-/// Calls `(owner.*Member)(loop)`: work as a data member.
-template <auto Member>
-class member_work;
-template <class Owner, turn (Owner::*Member)(event_loop&)>
-class member_work<Member> final : public work {
-public:
-    explicit member_work(Owner& owner) noexcept : owner_(owner) {}
-    turn run(event_loop& loop) override { return (owner_.*Member)(loop); }
-
-private:
-    Owner& owner_;
 };
 
 /// Returned by enter(), given to leave().
@@ -153,6 +123,11 @@ public:
     /// Watches `fd` for input and hang-up, edge-triggered, until remove(). The object is called
     /// once for what is ready already.
     result<void> watch(pollable& p, int fd);
+    /// Until remove(): each event of a second descriptor counts as input, too. Nothing if there is
+    /// one already.
+    result<void> watch_bell(pollable& p, int fd);
+    /// Asks p.has_news() in each round, until the loop sleeps, having called p.prepare_to_sleep().
+    void keep_looking(pollable& p) noexcept;
     /// After a write would block: on_ready(ready::write) once, when there is room. Not watched all
     /// the time because a Unix socket reports room whenever its peer has read something, which
     /// would wake the loop a second time for every reply.
@@ -236,6 +211,8 @@ private:
     turn run_one(pollable& p, ready_flags flags);
     turn wait();
     turn spin(bool& found);
+    bool look() noexcept;
+    bool stop_looking() noexcept;
     void sleep() noexcept;
     void poll(int timeout_ms) noexcept;
     void collect() noexcept;
@@ -262,7 +239,9 @@ private:
     pollable* hot_ = nullptr;         // the only pollable that had something to do last time
     unsigned served_ = 0;             // pollables that had something to do in this round
     unsigned probed_ = 0;             // rounds in a row that came without asking epoll
-    bool active_ = false;             // this round ran something other than timers
+    base::list<pollable, event_loop> looked_at_;
+    unsigned looked_at_count_ = 0;
+    bool active_ = false;  // this round ran something other than timers
 
     crew* crew_ = nullptr;
     monitor* monitor_ = nullptr;

@@ -78,6 +78,12 @@ private:
             state.finish();
         }
 
+        blob loan(std::size_t size) override {
+            named_client::attempts course(*all_.client_, nullptr);
+            provider* const p = course.next();
+            return p ? all_.client_->method_of(*p, all_.contract_, index_).loan(size) : blob(size);
+        }
+
     private:
         named_methods& all_;
         const std::size_t index_;

@@ -155,6 +155,8 @@ void client_connection::try_candidates(std::unique_lock<base::mutex>& lock) {
         close_link(lock);
         want_write_ = false;
         link_ = *std::move(opened);
+        waiter_.reset();
+        wake_watched_ = false;
         reader_ = wire::frame_reader();
         short_read_ = end_behind_ = hung_up_ = false;
         changed(link_state::connecting);
@@ -176,12 +178,13 @@ bool client_connection::is_trusted(const transport::peer_identity& server) const
 void client_connection::finish_connecting() {
     const transport::io_result r = link_->finish_connect();
     if (r.state == transport::io_state::would_block) {
-        want_write_ = true;
+        want_write_ = !link_->awaits_reply();
     } else if (r.state == transport::io_state::ok && !is_trusted(link_->peer())) {
         last_error_ = error(errc::denied, "the server's user is none of those that are trusted");
         broken_ = true;
     } else if (r.state == transport::io_state::ok) {
         connected_ = true;
+        note_memory();
         back_off_ = std::chrono::milliseconds(0);
         last_error_.reset();
         changed(link_state::open);
@@ -249,6 +252,7 @@ void client_connection::close(error why) {
         end_calls(why);
     }
     close_link(lock);
+    waiter_.reset();
     reader_ = wire::frame_reader();
     reader_state_.store(nobody);
     if (was_open) changed(link_state::closed);
@@ -259,14 +263,16 @@ void client_connection::close(error why) {
 
 // --- sending ---
 
-bool client_connection::send(outgoing_call& call, const outgoing_request& request) {
+bool client_connection::send(outgoing_call& call, const outgoing_request& request,
+                             const base::block_ref& placed) {
     // From here on cancel() finds the call in the session; before, it did not.
     if (call.cancellation && call.cancellation->is_cancelled()) {
         call.failed = outgoing_call::given_up().set_may_have_run(false);
         return false;
     }
+    std::array<std::byte, wire::reference_size> room;
     auto sent = session_->request(wire::request_kind::response, request.metadata,
-                                  wire::outgoing(request.data, request.owned), &call);
+                                  passed(placed, request.payload(), room), &call);
     if (!sent) {
         call.failed = session_->closed() && last_error_ ? not_connected() : std::move(sent).error();
         return false;
@@ -300,10 +306,11 @@ void client_connection::call(blocking_call& call, const outgoing_request& reques
         return;
     }
     bool leading = true;
+    const base::block_ref placed = place(request.payload());
     {
         std::unique_lock lock(mutex_);
         if (call.cancellation && !wake_) wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-        if (!ensure_open(lock, leading, call.failed) || !send(call, request)) {
+        if (!ensure_open(lock, leading, call.failed) || !send(call, request, placed)) {
             lock.unlock();
             if (leading) lay_down();
             return call.unhook();
@@ -349,12 +356,13 @@ void client_connection::start(async_call& call, const outgoing_request& request)
         call.failed = outgoing_call::given_up().set_may_have_run(false);
         return call.finish_now();
     }
+    const base::block_ref placed = place(request.payload());
     {
         std::unique_lock lock(mutex_);
         // seq_cst against lay_down(): either the leaving holder sees this call, or we see that the
         // reading is laid down.
         async_calls_.fetch_add(1, std::memory_order_seq_cst);
-        sent = ensure_open(lock, leading, call.failed) && send(call, request);
+        sent = ensure_open(lock, leading, call.failed) && send(call, request, placed);
         if (!sent) async_calls_.fetch_sub(1, std::memory_order_relaxed);
         if (sent) sent_async(call, sooner);
         processing = processing_;
@@ -423,13 +431,15 @@ void client_connection::repeat_calls(std::unique_lock<base::mutex>& lock, base::
 result<void> client_connection::send(const outgoing_request& request) {
     if (auto e = runtime_->unusable()) return *std::move(e);
     bool processing;
+    const base::block_ref placed = place(request.payload());
     {
         std::unique_lock lock(mutex_);
         std::optional<error> why;
         bool leading = false;
+        std::array<std::byte, wire::reference_size> room;
         if (!ensure_open(lock, leading, why)) return *std::move(why);
         auto sent = session_->request(wire::request_kind::fnf, request.metadata,
-                                      wire::outgoing(request.data, request.owned), nullptr);
+                                      passed(placed, request.payload(), room), nullptr);
         if (!sent) return std::move(sent).error();
         processing = processing_;
     }

@@ -37,6 +37,8 @@ struct outgoing_request {
     bytes_view metadata;
     bytes_view data;
     base::byte_buffer* owned = nullptr;  // see wire::outgoing
+
+    wire::outgoing payload() const noexcept { return {data, owned}; }
 };
 
 class client_connection final : public connection,
@@ -51,6 +53,9 @@ public:
 
     /// Sends. The outcome is delivered on the loop, or inside start() if it is known at once.
     void start(async_call& call, const outgoing_request& request);
+
+    /// Room for an argument, in memory that the server sees if there is some.
+    blob loan(std::size_t size) { return connection::loan(size); }
 
     /// Fire-and-forget.
     result<void> send(const outgoing_request& request);
@@ -116,7 +121,8 @@ private:
     void changed(link_state s) noexcept;
 
     // Sending; mutex held.
-    bool send(outgoing_call& call, const outgoing_request& request);
+    bool send(outgoing_call& call, const outgoing_request& request,
+              const base::block_ref& placed = {});
     void end_call(outgoing_call& call);
 
     // Reading, by a blocking caller.
@@ -127,6 +133,7 @@ private:
     bool lead(blocking_call& call);
     input read_waiting(blocking_call& call);
     void sleep_on_socket(blocking_call& call);
+    void sleep_on_bell(blocking_call& call, base::time_point until);
     bool give_up(blocking_call& call, error why);
 
     void sent_async(async_call& call, bool& sooner);  // mutex held
@@ -145,6 +152,8 @@ private:
 
     // The loop.
     loop::turn on_ready(loop::event_loop& loop, loop::ready_flags flags) override;
+    bool has_news() noexcept override;
+    bool prepare_to_sleep() noexcept override;
     bool probe_in_vain();
     loop::turn read_on_loop(bool& any);
     loop::turn deliver(async_call& call);
@@ -173,6 +182,8 @@ private:
     std::atomic<std::uint32_t> uses_{0};         // times the reading was laid down
     std::atomic<bool> long_hold_{false};         // the loop looks rarely: tell it of the end
     loop::adaptive_spin spin_;                   // a holder's
+    base::unique_fd waiter_;                     // the epoll a holder sleeps in, if is_shared()
+    bool wake_watched_ = false;                  // by waiter_
     error over_{errc::unavailable, "the connection was lost"};  // the reader's
 
     // Guarded by mutex_.

@@ -2,10 +2,13 @@
 
 #include <poll.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <climits>
+#include <thread>
 
 #include "rpc/client_connection.hpp"
 #include "rpc/error_codec.hpp"
@@ -161,10 +164,12 @@ void client_connection::sleep_on_socket(blocking_call& call) {
         const std::lock_guard lock(mutex_);
         polled[0] = {link_->fd(), POLLIN, 0};
         // Also while another thread writes: it may find no room, and cannot tell us.
-        if (!connected_ || !session_->out().empty()) polled[0].events |= POLLOUT;
+        if (connected_ ? !session_->out().empty() : !link_->awaits_reply())
+            polled[0].events |= POLLOUT;
         if (!connected_) until = std::min(until, connect_deadline_);
         if (call.cancellation) polled[n++] = {wake_.get(), POLLIN, 0};
     }
+    if (is_shared()) return sleep_on_bell(call, until);
     timespec timeout{};
     if (until != base::never) {
         const auto left = until - runtime_->time().now();
@@ -175,6 +180,34 @@ void client_connection::sleep_on_socket(blocking_call& call) {
     std::uint64_t count;
     if (polled[0].revents & POLLOUT) flush(true);
     if (n == 2 && (polled[1].revents & POLLIN)) (void)!::read(wake_.get(), &count, sizeof count);
+}
+
+// The bell is never read, so only its edges say anything; it also rings for room.
+void client_connection::sleep_on_bell(blocking_call& call, base::time_point until) {
+    constexpr std::uint32_t edge = EPOLLIN | EPOLLET;
+    if (!waiter_) {
+        waiter_.reset(::epoll_create1(EPOLL_CLOEXEC));
+        epoll_event end{edge | EPOLLRDHUP, {}}, rung{edge, {}};
+        if (!waiter_ || ::epoll_ctl(waiter_.get(), EPOLL_CTL_ADD, link_->fd(), &end) != 0 ||
+            ::epoll_ctl(waiter_.get(), EPOLL_CTL_ADD, link_->bell(), &rung) != 0) {
+            waiter_.reset();
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));  // out of descriptors
+            return;
+        }
+    }
+    if (call.cancellation && !wake_watched_) {
+        epoll_event woken{edge, {}};
+        wake_watched_ = ::epoll_ctl(waiter_.get(), EPOLL_CTL_ADD, wake_.get(), &woken) == 0;
+    }
+    if (!link_->prepare_to_sleep()) return;
+    int timeout = -1;
+    if (until != base::never) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(until - runtime_->time().now()).count();
+        timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX));
+    }
+    std::array<epoll_event, 3> events;
+    (void)::epoll_wait(waiter_.get(), events.data(), static_cast<int>(events.size()), timeout);
 }
 
 // Ends the call if it is still under way. False: it is being answered by another thread.
@@ -266,7 +299,7 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
 // Mutex held. The call is out of the session; its outcome is stored.
 void client_connection::answered(outgoing_call& call, wire::event& ev) {
     if (ev.kind == wire::event_kind::payload) {
-        base::block_ref owner;
+        base::block_ref owner = std::move(incoming_);
         if (!ev.storage.empty()) owner = base::make_block(std::move(ev.storage));
         call.decode({ev.data, owner.get()}, decoding_);
         return;
@@ -287,19 +320,20 @@ loop::turn client_connection::on_ready(loop::event_loop&, loop::ready_flags flag
     bool any = false;
     note_edge(flags);
     if (flags == loop::ready::probe && probe_in_vain()) return loop::turn::nothing;
-    bool connected, broken;
+    bool connected, broken, stuck;
     {
         const std::lock_guard lock(mutex_);
         processing_ = true;
         if (!connected_ && !broken_) finish_connecting();
         connected = connected_;
         broken = broken_;
+        stuck = blocked_;
     }
     loop::turn t = loop::turn::done;
     if (!connected && broken) {
         close(lost_error());
     } else if (connected) {
-        if (flags & loop::ready::write) flush(true);
+        if ((flags & loop::ready::write) || (stuck && is_shared())) flush(true);
         t = read_on_loop(any);
         if (t == loop::turn::lost) return t;
     }
@@ -308,13 +342,30 @@ loop::turn client_connection::on_ready(loop::event_loop&, loop::ready_flags flag
         const std::lock_guard lock(mutex_);
         processing_ = false;
         pending = session_ && !session_->out().empty();
-        if (want_write_ && link_) want_write_ = !loop_.want_write(*this);
+        if (want_write_ && link_) want_write_ = !watch_room();
     }
     if (pending) loop_.defer(flush_work_);
+    if (is_shared() && !keep_looking()) link_->shutdown();
     if (t == loop::turn::again) return t;
     reader expected = looping;
     reader_state_.compare_exchange_strong(expected, idle_loop);
     return any || (flags & ~loop::ready::probe) ? loop::turn::done : loop::turn::nothing;
+}
+
+bool client_connection::has_news() noexcept {
+    reader expected = idle_loop;
+    if (!reader_state_.compare_exchange_strong(expected, looping)) return false;
+    const bool any = is_shared() && link_->has_news();
+    reader_state_.store(idle_loop);
+    return any;
+}
+
+bool client_connection::prepare_to_sleep() noexcept {
+    reader expected = idle_loop;
+    if (!reader_state_.compare_exchange_strong(expected, looping)) return true;
+    const bool nothing = !is_shared() || link_->prepare_to_sleep();
+    reader_state_.store(idle_loop);
+    return nothing;
 }
 
 // The loop is polling for input. True: there is none.
@@ -452,8 +503,8 @@ void client_connection::take_back(base::time_point now) {
     const std::lock_guard lock(mutex_);
     if (!loop_.watch(*this, link_->fd())) broken_ = true;
     // The loop may have watched for room before the connection was held.
-    if (want_write_ || blocked_) want_write_ = !loop_.want_write(*this);
-    if (broken_) loop_.make_ready(*this);
+    if (want_write_ || blocked_) want_write_ = !watch_room();
+    if (broken_ || is_shared()) loop_.make_ready(*this);
     reader_state_.store(idle_loop);
 }
 
@@ -462,7 +513,7 @@ void client_connection::watch_output() {
     const std::lock_guard lock(mutex_);
     reader expected = idle_loop;
     if (!want_write_ || !reader_state_.compare_exchange_strong(expected, looping)) return;
-    want_write_ = !loop_.want_write(*this);
+    want_write_ = !watch_room();
     reader_state_.store(idle_loop);
 }
 

@@ -3,8 +3,23 @@
 #include <sched.h>
 
 #include <array>
+#include <cstring>
+
+#include "wire/endian.hpp"
 
 namespace tenon::inline v0::rpc {
+
+namespace {
+
+// Larger data goes by reference over shared memory.
+constexpr std::size_t inline_limit = std::size_t{64} * 1024;
+
+bool carries_data(wire::frame_type type) noexcept {
+    return type == wire::frame_type::payload || (type >= wire::frame_type::request_response &&
+                                                 type <= wire::frame_type::request_channel);
+}
+
+}  // namespace
 
 connection::connection(loop::event_loop& loop) : pollable(true), loop_(loop) {}
 
@@ -24,6 +39,7 @@ connection::input connection::read_some() noexcept {
 }
 
 std::optional<wire::frame> connection::next_frame(std::string_view& refused) {
+    incoming_.reset();
     const auto bytes = reader_.next();
     if (!bytes) {
         refused = reader_.error();
@@ -35,7 +51,66 @@ std::optional<wire::frame> connection::next_frame(std::string_view& refused) {
         refused = refused_;
         return std::nullopt;
     }
+    if (frame->has(wire::flag::by_reference) && carries_data(frame->type) && is_shared() &&
+        !look_up(*frame)) {
+        refused = "a reference to memory that was not passed";
+        return std::nullopt;
+    }
     return *frame;
+}
+
+// The data of the frame becomes what it refers to.
+bool connection::look_up(wire::frame& f) {
+    if (f.data.size() != wire::reference_size || f.has(wire::flag::follows)) return false;
+    const std::byte* p = f.data.data();
+    const transport::block_reference r{wire::load_be32(p), wire::load_be32(p + 4),
+                                       wire::load_be64(p + 8)};
+    if (r.size > longest_reference_) return false;
+    incoming_ = link_->borrow(r);
+    if (!incoming_) return false;
+    f.data = incoming_->room().first(r.size);
+    return true;
+}
+
+bool connection::keep_looking() noexcept {
+    if (!loop_.watch_bell(*this, link_->bell())) return false;
+    loop_.keep_looking(*this);
+    return true;
+}
+
+base::block_ref connection::lend(std::size_t size) {
+    std::shared_ptr<transport::lending> memory;
+    {
+        const std::lock_guard lock(mutex_);
+        memory = memory_;
+    }
+    return memory ? memory->lend(size) : base::block_ref();
+}
+
+blob connection::loan(std::size_t size) {
+    base::block_ref lent = lend(size);
+    if (!lent) return blob(size);
+    const bytes_view part = lent->room().first(size);
+    return base::make_blob(std::move(lent), part);
+}
+
+base::block_ref connection::place(const wire::outgoing& data) {
+    if (data.data.size() <= inline_limit) return {};
+    base::block_ref placed = lend(data.data.size());
+    if (placed) std::memcpy(placed->room().data(), data.data.data(), data.data.size());
+    return placed;
+}
+
+wire::outgoing connection::passed(const base::block_ref& placed, const wire::outgoing& data,
+                                  std::array<std::byte, wire::reference_size>& reference) noexcept {
+    if (!placed || !link_) return data;
+    const auto r = link_->pass(*placed.get(), data.data.size());
+    if (!r) return data;
+    std::byte* p = wire::store_be32(reference.data(), r->segment);
+    wire::store_be64(wire::store_be32(p, r->use), r->size);
+    wire::outgoing out(reference);
+    out.by_reference = true;
+    return out;
 }
 
 void connection::kick(bool processing) {
@@ -96,6 +171,7 @@ void connection::close_link(std::unique_lock<base::mutex>& lock) noexcept {
         lock.lock();
     }
     link_.reset();
+    memory_.reset();
     blocked_ = broken_ = false;
 }
 

@@ -7,6 +7,7 @@
 // mutex(). Output is appended under the mutex and written by the first thread that finds no other
 // writing, without the mutex; what others add meanwhile goes out with the same writer.
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -60,6 +61,24 @@ protected:
     /// reason, which lives as long as the connection, if the bytes break the protocol. Reader.
     std::optional<wire::frame> next_frame(std::string_view& refused);
 
+    /// Whether the link is over shared memory; does not change while it is up. Reader.
+    bool is_shared() const noexcept { return link_ && link_->is_shared(); }
+    /// Once the link is up, or has become shared. Mutex held.
+    void note_memory() noexcept { memory_ = link_->memory(); }
+    /// At the end of on_ready(), because what comes over shared memory raises no event while this
+    /// side is awake. False: the connection cannot go on. Owner of the loop.
+    bool keep_looking() noexcept;
+
+    /// Without the mutex, before data is sent: over shared memory large data is copied to memory
+    /// that the peer sees, unless it lies there. Null: it goes the ordinary way.
+    base::block_ref place(const wire::outgoing& data);
+    /// What to hand to the session for data that was placed. `reference` is room for it. Mutex held.
+    wire::outgoing passed(const base::block_ref& placed, const wire::outgoing& data,
+                          std::array<std::byte, wire::reference_size>& reference) noexcept;
+
+    /// After a write found no room: on_ready(write) once there is. Owner of the loop.
+    bool watch_room() noexcept { return is_shared() || loop_.want_write(*this); }
+
     /// To be called without the mutex after something was added to the session's output;
     /// `processing` as read under the mutex. On the loop the output goes out once per turn, on
     /// other threads at once.
@@ -73,16 +92,25 @@ protected:
     /// Waits until no thread writes, then closes the link. Mutex held by `lock`.
     void close_link(std::unique_lock<base::mutex>& lock) noexcept;
 
+    bool look_up(wire::frame& f);
+
     /// Called by the writer, on any thread, without the mutex: a write found no room, so the owner
     /// of the loop has to want_write(); and: output has moved on after that, or while starved_.
     virtual void output_blocked() noexcept = 0;
     virtual void output_moved() noexcept {}
 
+    /// Memory that the peer sees, to build a message of this size in; null if there is none. Any
+    /// thread.
+    base::block_ref lend(std::size_t size);
+    /// The same, or memory of its own.
+    blob loan(std::size_t size);
+
     loop::event_loop& loop_;
-    base::mutex mutex_;
+    mutable base::mutex mutex_;
 
     // Guarded by mutex_.
-    std::unique_ptr<transport::link> link_;  // the reader may use it without the mutex
+    std::unique_ptr<transport::link> link_;       // the reader may use it without the mutex
+    std::shared_ptr<transport::lending> memory_;  // where large messages are placed
     std::optional<wire::session> session_;
     bool connected_ = false;  // the link is up; changed by the reader only
     bool writing_ = false;
@@ -98,6 +126,8 @@ protected:
 
     // The reader's.
     wire::frame_reader reader_;
+    base::block_ref incoming_;  // where the data of the last frame lies, if it came by reference
+    std::size_t longest_reference_ = 0;
     bool short_read_ = false;
     bool end_behind_ = false;  // the end of input has raised its edge
     bool hung_up_ = false;     // the end of both directions has

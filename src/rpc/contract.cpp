@@ -110,6 +110,8 @@ void target::start(const call_arguments& args, call_state& state, const call_opt
     state.finish();
 }
 
+blob target::loan(std::size_t size) { return blob(size); }
+
 void target::implement(std::unique_ptr<handler>) {
     throw failure(error(errc::conflict,
                         "members of a client cannot be implemented; assign to what "

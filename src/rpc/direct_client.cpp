@@ -54,6 +54,8 @@ public:
         core_->start(metadata_.view(), payload, codec_, args.types->result, call, bounds);
     }
 
+    blob loan(std::size_t size) override { return core_->loan(size); }
+
 private:
     static base::byte_buffer& scratch() {
         thread_local base::byte_buffer buffer;
@@ -134,6 +136,10 @@ direct_client::direct_client(std::string_view endpoint, const client_options& op
 
 direct_client::~direct_client() {
     if (connection_) connection_->retire();
+}
+
+blob direct_client::loan(std::size_t size) {
+    return connection_ ? connection_->loan(size) : blob(size);
 }
 
 result<void> direct_client::wait_ready(std::chrono::milliseconds timeout) {

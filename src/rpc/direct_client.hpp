@@ -35,6 +35,8 @@ public:
     std::shared_ptr<server_core> local_server() const { return runtime_->find(endpoint_.name); }
     client_connection& connection() noexcept { return *connection_; }
 
+    blob loan(std::size_t size);
+
     /// Deadline and cancellation of a call made now, with what it inherits from the handler that
     /// makes it.
     struct bounds {

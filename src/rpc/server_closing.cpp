@@ -68,7 +68,7 @@ void server_connection::end_session() {
 
 // Sends what is left, then waits for the peer's end. True: it is time to close.
 bool server_connection::discard_input() {
-    flush();
+    flush(is_shared());
     {
         const std::lock_guard lock(mutex_);
         if (!session_->out().empty() && !broken_) return false;
@@ -123,7 +123,7 @@ loop::turn server_connection::run_errands(loop::event_loop&) {
             const std::lock_guard lock(mutex_);
             arm();
         }
-        if ((todo & watch_output) && !loop_.want_write(*this)) closing_ = true;
+        if ((todo & watch_output) && !watch_room()) closing_ = true;
         if ((todo & read_again) && stalled_) loop_.make_ready(*this);
         if (todo & drain_calls) drain_step();
         if (todo & close_now) closing_ = true;

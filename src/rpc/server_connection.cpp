@@ -16,6 +16,7 @@ namespace {
 constexpr unsigned frames_per_turn = 256;
 constexpr std::size_t cached_requests = 16;
 constexpr std::size_t longest_cached = 512;
+constexpr std::string_view shared_transport = "shm";
 
 std::uint32_t hash_of(bytes_view b) noexcept {
     std::uint32_t h = 2166136261U;  // FNV-1a
@@ -104,7 +105,6 @@ void server_connection::release() noexcept {
 connection_stats server_connection::stats() {
     connection_stats s;
     s.id = id_;
-    s.transport = peer_.transport;
     s.address = peer_.address;
     if (peer_.has_credentials) {
         s.pid = peer_.pid;
@@ -115,6 +115,7 @@ connection_stats server_connection::stats() {
     s.calls = calls_.load(std::memory_order_relaxed);
     s.bytes_in = bytes_in_.load(std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
+    s.transport = peer_.transport;
     s.in_flight = session_->peer_streams();
     s.bytes_out = bytes_out_;
     s.unsent = session_->out().pending();
@@ -133,10 +134,13 @@ loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flag
         }
     }
     if (!closing_ && !ending_) {
+        bool stuck;
         {
             const std::lock_guard lock(mutex_);
             processing_ = true;
+            stuck = blocked_;
         }
+        if (stuck && is_shared()) flush(true);
         const loop::turn t = serve(did_something);
         if (t == loop::turn::lost) return t;
         bool pending;
@@ -146,14 +150,28 @@ loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flag
             pending = !session_->out().empty();
         }
         if (pending) loop_.defer(flush_work_);
+        if (is_shared()) note_shared();
         if (t == loop::turn::again) return t;
     }
     if (ending_ && !closing_) {
-        if (!discard_input()) return loop::turn::done;
+        if (!discard_input()) {
+            if (is_shared() && !keep_looking()) closing_ = true;
+            if (!closing_) return loop::turn::done;
+        }
         closing_ = true;
     }
     if (closing_) return close();
     return did_something ? loop::turn::done : loop::turn::nothing;
+}
+
+// Of a link over shared memory, as which an accepted one shows itself at the first read.
+void server_connection::note_shared() noexcept {
+    if (peer_.transport != shared_transport) {
+        const std::lock_guard lock(mutex_);
+        note_memory();
+        peer_.transport = shared_transport;
+    }
+    if (!stalled_ && !keep_looking()) closing_ = true;
 }
 
 loop::turn server_connection::serve(bool& did_something) {
@@ -324,6 +342,7 @@ loop::turn server_connection::on_request(wire::event& ev) {
     service_call call(server_->runtime(), *method, *this, peer_);
     call.wire_codec = wire_codec;
     call.data = ev.data;
+    call.lies_in = std::move(incoming_);
     if (!ev.storage.empty()) call.lies_in = base::make_block(std::move(ev.storage));
     call.decoding = &server_->decoding();
     call.trace = meta.trace;
@@ -422,10 +441,12 @@ void server_connection::answer(service_call& call, void* result) {
         }
     }
     bool processing;
+    const wire::outgoing payload(encoded.view(), &encoded);
+    const base::block_ref placed = place(payload);
     {
+        std::array<std::byte, wire::reference_size> room;
         const std::lock_guard lock(mutex_);
-        if (call.wants_answer)
-            session_->respond(call.stream, wire::outgoing(encoded.view(), &encoded));
+        if (call.wants_answer) session_->respond(call.stream, passed(placed, payload, room));
         if (answered_in_place(call) || !connected_) return;
         processing = processing_;
     }

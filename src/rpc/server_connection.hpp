@@ -45,6 +45,7 @@ public:
     void keep(service_call& from, service_call& kept) override;
     void release(service_call& kept) noexcept override;
     scopes from() const noexcept override { return from_; }
+    blob loan(std::size_t size) override { return connection::loan(size); }
 
 private:
     /// What a request's whole metadata says, where that is the same for every call of a method.
@@ -64,11 +65,14 @@ private:
     };
 
     loop::turn on_ready(loop::event_loop& loop, loop::ready_flags flags) override;
+    bool has_news() noexcept override { return link_->has_news(); }
+    bool prepare_to_sleep() noexcept override { return link_->prepare_to_sleep(); }
     void on_taken_over(loop::event_loop& loop) override;
     void output_blocked() noexcept override { post(watch_output); }
     void output_moved() noexcept override { post(read_again); }
 
     loop::turn serve(bool& did_something);
+    void note_shared() noexcept;
     bool is_full();
     void note_unfinished();
     void check_unfinished(base::time_point now);
@@ -111,7 +115,7 @@ private:
     const std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
     const std::string peer_address_;
     const std::string peer_key_;
-    const peer_info peer_;  // refers to peer_address_
+    peer_info peer_;  // refers to peer_address_; changes before the first request only
     const scopes from_;
     std::atomic<std::uint32_t> refs_{1};
     std::atomic<std::uint64_t> calls_{0};  // written by the loop, so without a read-modify-write

@@ -233,6 +233,8 @@ tenon::cancellation& context::cancellation() noexcept {
     return rpc::service_call::of(*this).cancel;
 }
 
+blob context::loan(std::size_t size) { return rpc::service_call::of(*this).loan(size); }
+
 std::string_view context::trace() const noexcept { return rpc::service_call::of(*this).trace; }
 
 namespace detail {

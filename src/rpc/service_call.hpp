@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "base/block.hpp"
 #include "base/buffer.hpp"
 #include "base/clock.hpp"
 #include "base/intrusive.hpp"
@@ -39,6 +40,8 @@ public:
     virtual void release(service_call& kept) noexcept = 0;
     /// The scope the caller is in.
     virtual scopes from() const noexcept = 0;
+    /// Room for a result, where the caller sees it if that is possible.
+    virtual blob loan(std::size_t size) { return blob(size); }
 
 protected:
     ~reply_path() = default;
@@ -86,6 +89,7 @@ public:
     /// Whether the calling thread is inside a handler of one of these methods.
     static bool serving(const method_table& methods) noexcept;
 
+    blob loan(std::size_t size) { return path_->loan(size); }
     bool decode(void* const* objects) noexcept;
     void answer(void* result) noexcept;
     void fail(error e) noexcept;

@@ -45,6 +45,8 @@ inline constexpr std::uint16_t respond = 0x080;   // KEEPALIVE: answer wanted
 inline constexpr std::uint16_t complete = 0x040;  // PAYLOAD, REQUEST_CHANNEL: last of its side
 inline constexpr std::uint16_t lease = 0x040;     // SETUP: the client honours LEASE
 inline constexpr std::uint16_t next = 0x020;      // PAYLOAD: holds a value
+// Requests, PAYLOAD, over shared memory only: the data is a reference to where the data lies.
+inline constexpr std::uint16_t by_reference = 0x010;
 }  // namespace flag
 
 /// Error codes below the application range, see base/error_codes.hpp for the others.
@@ -62,6 +64,7 @@ inline constexpr std::uint32_t invalid = 0x204;
 }  // namespace error_code
 
 inline constexpr std::size_t header_size = 6;
+inline constexpr std::size_t reference_size = 16;  // see flag::by_reference
 inline constexpr std::size_t prefix_size = 3;
 inline constexpr std::size_t max_frame_size = 0xff'ffff;  // by the 24-bit length
 inline constexpr std::size_t max_metadata_size = std::size_t{64} * 1024;

@@ -31,6 +31,7 @@ struct outgoing {
 
     bytes_view data;
     base::byte_buffer* owned = nullptr;
+    bool by_reference = false;  ///< see flag::by_reference
 };
 
 enum class framing : std::uint8_t {

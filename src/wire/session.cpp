@@ -99,6 +99,7 @@ result<stream_ref> session::request(request_kind kind, bytes_view metadata, outg
     set_metadata(f, metadata);
     const bool done = kind != request_kind::channel || complete;
     if (kind == request_kind::channel && complete) f.flags |= flag::complete;
+    if (data.by_reference) f.flags |= flag::by_reference;
     const std::uint64_t mark = out_.add(f, data);
     if (kind == request_kind::fnf) return stream_ref{f.stream, 0};
     stream_slot& s = open(own_, f.stream, kind);
@@ -119,6 +120,7 @@ void session::respond(stream_ref stream, outgoing data, bytes_view metadata) {
     frame f;
     f.type = frame_type::payload;
     f.flags = flag::next | flag::complete;
+    if (data.by_reference) f.flags |= flag::by_reference;
     f.stream = s->id;
     set_metadata(f, metadata);
     out_.add(f, data);
@@ -145,7 +147,8 @@ send_result session::send(stream_ref stream, outgoing data, bytes_view metadata,
     if (s->send_credit != max_n) --s->send_credit;
     frame f;
     f.type = frame_type::payload;
-    f.flags = static_cast<std::uint16_t>(flag::next | (complete ? flag::complete : 0));
+    f.flags = static_cast<std::uint16_t>(flag::next | (complete ? flag::complete : 0) |
+                                         (data.by_reference ? flag::by_reference : 0));
     f.stream = s->id;
     set_metadata(f, metadata);
     out_.add(f, data);
