@@ -39,5 +39,6 @@ suite make_rpc_suite();
 suite make_plus_suite();
 suite make_mixed_suite();
 suite make_discover_suite();
+suite make_connections_suite();
 
 }  // namespace bench

@@ -36,6 +36,7 @@ std::vector<std::string> to_arguments(const char* part, const cell& c) {
             std::to_string(c.size),
             std::to_string(c.outstanding),
             std::to_string(c.connections),
+            std::to_string(c.threads),
             std::to_string(c.seconds),
             std::to_string(c.warm_up)};
 }
@@ -50,8 +51,9 @@ cell to_cell(const std::vector<std::string>& a) {
     c.size = std::stoul(a.at(5));
     c.outstanding = static_cast<unsigned>(std::stoul(a.at(6)));
     c.connections = static_cast<unsigned>(std::stoul(a.at(7)));
-    c.seconds = std::stod(a.at(8));
-    c.warm_up = std::stod(a.at(9));
+    c.threads = static_cast<unsigned>(std::stoul(a.at(8)));
+    c.seconds = std::stod(a.at(9));
+    c.warm_up = std::stod(a.at(10));
     return c;
 }
 
@@ -91,8 +93,8 @@ void run_client(target& t, const cell& c) {
     run r(c, cpu);
     t.drive(c, endpoint, r);
     const measurement m = r.result();
-    std::printf("%.17g %.17g %.17g %.17g %.17g\n", m.p50_us, m.p99_us, m.calls_per_s,
-                m.cpu_us_per_call, m.other_cpu);
+    std::printf("%.17g %.17g %.17g %.17g %.17g %.17g\n", m.p50_us, m.p99_us, m.calls_per_s,
+                m.cpu_us_per_call, m.other_cpu, m.idle_bytes);
     std::fflush(stdout);
     if (server > 0) {
         kill(server, SIGKILL);
@@ -108,6 +110,7 @@ std::string cell::text() const {
     out.append(std::to_string(size)).append(" B, ");
     out.append(outstanding == open_loop ? "as many" : std::to_string(outstanding));
     out.append(" outstanding, ").append(std::to_string(connections)).append(" connections");
+    if (threads != 1) out.append(", ").append(std::to_string(threads)).append(" server loops");
     return out;
 }
 
@@ -179,8 +182,12 @@ measurement run::result() const {
     const double own = cpu_end_.client - cpu_begin_.client + cpu_end_.server - cpu_begin_.server;
     const double machine = cpu_end_.machine - cpu_begin_.machine;
     const double n = static_cast<double>(calls);
-    return {all.percentile_us(0.50), all.percentile_us(0.99), n / seconds, own / n,
-            std::max(0.0, (machine - own) / (seconds * 1e6))};
+    return {all.percentile_us(0.50),
+            all.percentile_us(0.99),
+            n / seconds,
+            own / n,
+            std::max(0.0, (machine - own) / (seconds * 1e6)),
+            idle_bytes_};
 }
 
 std::optional<measurement> measure(const cell& what) {
@@ -194,8 +201,8 @@ std::optional<measurement> measure(const cell& what) {
     waitpid(pid, &status, 0);
     measurement m;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 ||
-        std::sscanf(line.c_str(), "%lf %lf %lf %lf %lf", &m.p50_us, &m.p99_us, &m.calls_per_s,
-                    &m.cpu_us_per_call, &m.other_cpu) != 5) {
+        std::sscanf(line.c_str(), "%lf %lf %lf %lf %lf %lf", &m.p50_us, &m.p99_us, &m.calls_per_s,
+                    &m.cpu_us_per_call, &m.other_cpu, &m.idle_bytes) != 6) {
         std::fprintf(stderr, "tenon_bench: measuring failed: %s\n", what.text().c_str());
         return std::nullopt;
     }
@@ -203,7 +210,7 @@ std::optional<measurement> measure(const cell& what) {
 }
 
 bool run_as_part(const std::vector<std::string>& arguments, const std::vector<suite>& suites) {
-    if (arguments.size() != 10) return false;
+    if (arguments.size() != 11) return false;
     const bool serve = arguments[0] == "--serve";
     if (!serve && arguments[0] != "--drive") return false;
     signal(SIGPIPE, SIG_IGN);

@@ -39,6 +39,7 @@ struct cell {
     std::size_t size = 16;     ///< payload bytes, each way
     unsigned outstanding = 1;  ///< calls in flight per connection, or open_loop
     unsigned connections = 1;
+    unsigned threads = 1;  ///< loops of the server
     double seconds = 0.5;  ///< how long to measure
     double warm_up = 0.1;
 
@@ -52,6 +53,7 @@ struct measurement {
     double calls_per_s = 0;
     double cpu_us_per_call = 0;  ///< user and system time of both processes
     double other_cpu = 0;        ///< what the rest of the machine used meanwhile; 1 is one CPU
+    double idle_bytes = 0;  ///< resident in the server for a connection at rest; 0: not measured
 };
 
 /// Nanoseconds in buckets of 1/64 relative width.
@@ -111,6 +113,11 @@ public:
     /// Once it is over and no lane is in use.
     measurement result() const;
 
+    /// The server process; 0 if there is none.
+    pid_t server() const { return cpu_.server(); }
+    /// What result() is to tell of memory.
+    void note_idle_bytes(double per_connection) { idle_bytes_ = per_connection; }
+
 private:
     friend class lane;
     enum phase : int { warm_up, measuring, over };
@@ -129,6 +136,7 @@ private:
     clock::time_point end_;
     cpu_times cpu_begin_;
     cpu_times cpu_end_;
+    double idle_bytes_ = 0;
 };
 
 inline bool lane::completed(clock::time_point begun, clock::time_point now) {

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -106,7 +107,22 @@ pid_t start_self(const std::vector<std::string>& arguments, int output, int as) 
     fail("cannot start /proc/self/exe");
 }
 
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) fail("getrlimit");
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) fail("setrlimit");
+}
+
+double resident_bytes(pid_t process) {
+    std::ifstream rollup("/proc/" + std::to_string(process) + "/smaps_rollup");
+    for (std::string line; std::getline(rollup, line);)
+        if (line.starts_with("Pss:")) return std::stod(line.substr(4)) * 1024;
+    fail("the memory of a process is not to be read");
+}
+
 void cpu_clocks::add_server(pid_t pid) {
+    if (server_ == 0) server_ = pid;
     if (clock_getcpuclockid(pid, &servers_.emplace_back()) != 0) fail("clock_getcpuclockid");
 }
 

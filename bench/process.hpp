@@ -29,6 +29,12 @@ void take_place(placement where, bool is_server);
 /// -1, becomes its descriptor `as`.
 pid_t start_self(const std::vector<std::string>& arguments, int output, int as);
 
+/// As many open files as this process may have.
+void raise_descriptor_limit();
+
+/// What a process has in memory, shared pages in proportion: Pss.
+double resident_bytes(pid_t process);
+
 /// In microseconds since some fixed time.
 struct cpu_times {
     double client = 0;
@@ -41,8 +47,11 @@ class cpu_clocks {
 public:
     void add_server(pid_t pid);
     cpu_times read() const;
+    /// The first one; 0 if there is none.
+    pid_t server() const { return server_; }
 
 private:
+    pid_t server_ = 0;
     std::vector<clockid_t> servers_;
 };
 

@@ -25,8 +25,9 @@ measurement median(const std::vector<measurement>& of) {
         for (const measurement& m : of) values.push_back(m.*member);
         return median(std::move(values));
     };
-    return {each(&measurement::p50_us), each(&measurement::p99_us), each(&measurement::calls_per_s),
-            each(&measurement::cpu_us_per_call), each(&measurement::other_cpu)};
+    return {each(&measurement::p50_us),      each(&measurement::p99_us),
+            each(&measurement::calls_per_s), each(&measurement::cpu_us_per_call),
+            each(&measurement::other_cpu),   each(&measurement::idle_bytes)};
 }
 
 /// What is compared.
@@ -66,6 +67,9 @@ std::string json_object(const row& r) {
             R"(, "floor": "{}", "floor_value": {}, "floor_cpu_us": {}, "ratio": {}, "cpu_ratio": {})",
             r.against->target, json_number(value_of(c, *r.floor)),
             json_number(r.floor->cpu_us_per_call), json_number(r.ratio), json_number(r.cpu_ratio));
+    if (c.threads != 1) out += fmt::format(R"(, "threads": {})", c.threads);
+    if (r.result.idle_bytes != 0)
+        out += fmt::format(R"(, "idle_bytes": {})", json_number(r.result.idle_bytes));
     return out + fmt::format(R"(, "noisy": {}}})", r.noisy);
 }
 
@@ -107,21 +111,26 @@ void print_facts(const run_facts& facts) {
 
 void print_table(const std::vector<row>& rows) {
     if (rows.empty()) return;
-    fmt::print("\n{:<28}{:>8}{:>6}{:>6}{:>10}{:>10}{:>12}{:>10}{:>7}{:>7}\n",
+    const bool any_idle = std::any_of(rows.begin(), rows.end(),
+                                      [](const row& r) { return r.result.idle_bytes != 0; });
+    fmt::print("\n{:<28}{:>8}{:>6}{:>6}{:>10}{:>10}{:>12}{:>10}{:>7}{:>7}{}\n",
                fmt::format("placement {}", to_string(rows[0].what.where)), "size", "out", "conn",
-               "p50 us", "p99 us", "calls/s", "CPU us", "ratio", "CPU x");
+               "p50 us", "p99 us", "calls/s", "CPU us", "ratio", "CPU x",
+               any_idle ? "  idle B" : "");
     bool any_noisy = false;
     for (const row& r : rows) {
         const cell& c = r.what;
         std::string name = fmt::format("{} {}", c.suite, c.transport);
         if (has_variants(c)) name += " " + c.target;
-        fmt::print("{:<28}{:>8}{:>6}{:>6}{:>10}{:>10}{:>12.0f}{:>10}{:>7}{:>7}{}\n", name,
+        fmt::print("{:<28}{:>8}{:>6}{:>6}{:>10}{:>10}{:>12.0f}{:>10}{:>7}{:>7}{}{}\n", name,
                    size_text(c.size),
                    c.outstanding == open_loop ? "open" : std::to_string(c.outstanding),
                    c.connections, time_text(r.result.p50_us), time_text(r.result.p99_us),
                    r.result.calls_per_s, time_text(r.result.cpu_us_per_call),
                    r.floor ? fmt::format("{:.2f}", r.ratio) : "",
-                   r.floor ? fmt::format("{:.2f}", r.cpu_ratio) : "", r.noisy ? " ~" : "");
+                   r.floor ? fmt::format("{:.2f}", r.cpu_ratio) : "",
+                   r.result.idle_bytes != 0 ? fmt::format("{:>8.0f}", r.result.idle_bytes) : "",
+                   r.noisy ? " ~" : "");
         any_noisy |= r.noisy;
     }
     if (any_noisy) fmt::print("~ other processes were busy meanwhile; take it with care\n");

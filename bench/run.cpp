@@ -107,7 +107,7 @@ public:
             rows_.push_back({.what = c});
             return;
         }
-        const cell floor = placed(*reference, 1);
+        const cell floor = placed(*reference, reference->suite == c.suite ? longer : 1);
         auto at = find(floor);
         if (at == rows_.end()) at = rows_.insert(at, {.what = floor});
         do ++at;

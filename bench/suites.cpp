@@ -11,6 +11,7 @@ std::vector<suite> make_suites() {
     out.push_back(make_plus_suite());
     out.push_back(make_mixed_suite());
     out.push_back(make_discover_suite());
+    out.push_back(make_connections_suite());
     return out;
 }
 

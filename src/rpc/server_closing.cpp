@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t discard_limit = 1 << 20;
 constexpr std::chrono::seconds linger{1};
 constexpr std::chrono::milliseconds drain_interval{10};
+// A connection that was not used between two looks so far apart gives back what it can do without.
+constexpr std::chrono::milliseconds rest_interval{500};
 
 }  // namespace
 
@@ -25,6 +27,7 @@ void server_connection::arm() {
     if (stalled_)
         at = std::min(at, base::add_time(blocked_ ? blocked_since_ : loop_.now(), l.unsent_time));
     if (unfinished_) at = std::min(at, base::add_time(unfinished_since_, l.stall_time));
+    at = std::min(at, rest_at_);
     if (at == base::never) loop_.disarm(timer_);
     else loop_.arm(timer_, at);
 }
@@ -38,6 +41,7 @@ loop::turn server_connection::on_deadline() {
         const base::time_point now = loop_.now();
         while (session_->expire(now).kind != wire::event_kind::none) {}
         if (unfinished_) check_unfinished(now);
+        if (rest_at_ <= now) rest(now);
         if (session_->tick(now).kind == wire::event_kind::closed) end_session();
         if (stalled_ && blocked_ && now - blocked_since_ >= server_->options().limits.unsent_time)
             closing_ = true;
@@ -46,6 +50,34 @@ loop::turn server_connection::on_deadline() {
     }
     if (closing_) loop_.make_ready(*this);
     return loop::turn::done;
+}
+
+// Frames have come. The memory for many at once, which the next may need, stays for a while.
+void server_connection::note_use() {
+    used_ = true;
+    if (rest_at_ != base::never) return;
+    const std::lock_guard lock(mutex_);
+    rest_at_ = base::add_time(loop_.now(), rest_interval);
+    rest_planned_.store(true, std::memory_order_relaxed);
+    arm();
+}
+
+// Mutex held. A peer that does not take its answers keeps them, and is not looked at again until it
+// has gone on.
+void server_connection::rest(base::time_point now) {
+    if (std::exchange(used_, false) || (!session_->out().empty() && !blocked_)) {
+        rest_at_ = base::add_time(now, rest_interval);
+        return;
+    }
+    rest_at_ = base::never;
+    rest_planned_.store(false, std::memory_order_relaxed);
+    session_->release_if_idle();
+    cached_ = {};
+}
+
+// Any thread, after an answer that the loop may have known nothing of.
+void server_connection::rest_later() noexcept {
+    if (!rest_planned_.load(std::memory_order_relaxed)) post(look_later);
 }
 
 // Mutex held. The bytes of a long frame are a sign of life, as long as they come.
@@ -126,6 +158,7 @@ loop::turn server_connection::run_errands(loop::event_loop&) {
         if ((todo & watch_output) && !watch_room()) closing_ = true;
         if ((todo & read_again) && stalled_) loop_.make_ready(*this);
         if (todo & drain_calls) drain_step();
+        if (todo & look_later) note_use();
         if (todo & close_now) closing_ = true;
         if (closing_) loop_.make_ready(*this);
     }

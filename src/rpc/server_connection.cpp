@@ -198,6 +198,7 @@ loop::turn server_connection::serve(bool& did_something) {
             case input::drained:
                 reader_.release_if_empty();
                 note_unfinished();
+                note_use();
                 return loop::turn::done;
             case input::ended:
                 // What is answered goes out, in case only the peer's sending has ended.
@@ -374,6 +375,7 @@ loop::turn server_connection::on_request(wire::event& ev) {
             if (session_->user(call.stream) == &call) session_->attach(call.stream, nullptr);
         }
         call.wait_for_pins();
+        rest_later();
         release();
     }
     return loop::turn::lost;
@@ -480,6 +482,7 @@ void server_connection::release(service_call& kept) noexcept {
         const std::lock_guard lock(mutex_);
         if (session_->user(kept.stream) == &kept) session_->attach(kept.stream, nullptr);
     }
+    rest_later();
     release();
 }
 

@@ -92,13 +92,17 @@ private:
         read_again = 2,
         watch_output = 4,
         drain_calls = 8,
-        close_now = 16
+        close_now = 16,
+        look_later = 32
     };
     void post(errand e) noexcept;
     loop::turn run_errands(loop::event_loop&);
     void drain_step();
     void refuse_requests();
-    void arm();          // mutex held
+    void arm();  // mutex held
+    void note_use();
+    void rest(base::time_point now);  // mutex held
+    void rest_later() noexcept;
     void end_session();  // mutex held
     bool discard_input();
     loop::turn close();
@@ -133,6 +137,9 @@ private:
     std::size_t discarded_ = 0;
     bool unfinished_ = false;              // part of a frame has come …
     base::time_point unfinished_since_{};  // … and when the last of it
+    bool used_ = false;                    // since the last look whether it rests
+    base::time_point rest_at_ = base::never;
+    std::atomic<bool> rest_planned_{false};  // rest_at_ is set; a hint for other threads
 
     // Guarded by mutex_.
     bool tenon_peer_ = false;

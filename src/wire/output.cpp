@@ -10,6 +10,8 @@ namespace tenon::inline v0::wire {
 namespace {
 
 constexpr std::size_t block_size = std::size_t{16} * 1024;
+// The first one; enough for a small answer now and then, as on most of very many connections.
+constexpr std::size_t first_block_size = 512;
 constexpr std::uint64_t cut_later = ~std::uint64_t{0};  // mark of a message in a lane
 
 bool is_request(frame_type type) noexcept {
@@ -75,10 +77,11 @@ void output_queue::push(const chunk& c) {
 }
 
 void output_queue::new_block(std::size_t size) {
+    const std::size_t usual = block_ == nullptr ? first_block_size : block_size;
     if (block_ != nullptr) unref(block_);
     block_ = nullptr;
     storage* s = take_storage();
-    s->bytes.resize(std::max(block_size, size));
+    s->bytes.resize(std::max(usual, size));
     block_ = s;
     block_used_ = 0;
 }
@@ -283,8 +286,12 @@ void output_queue::consume(std::size_t n) noexcept {
         ++head_;
         --count_;
     }
-    head_ &= ring_.size() - (ring_.empty() ? 0 : 1);
-    if (count_ != 0 || block_ == nullptr || block_->refs != 1) return;
+    if (count_ != 0) {
+        head_ &= ring_.size() - 1;
+        return;
+    }
+    head_ = 0;  // so that one frame after the other uses the same cache line
+    if (block_ == nullptr || block_->refs != 1) return;
     block_used_ = 0;
     if (block_->bytes.size() > block_size) {
         unref(block_);

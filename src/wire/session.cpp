@@ -337,6 +337,7 @@ event session::tick(time_point now) {
         return over(true, close_code_, as_bytes("no sign of life in time"));
     }
     if (role_ == role::client && now >= next_keepalive_) {
+        release_if_idle();  // rarely enough: a busy session has it back with its next request
         frame f;
         f.type = frame_type::keepalive;
         f.flags = flag::respond;

@@ -5,7 +5,7 @@
 namespace tenon::inline v0::wire {
 namespace {
 
-constexpr std::size_t first_capacity = 8;
+constexpr std::size_t first_capacity = 2;  // for one stream at a time
 
 }  // namespace
 
