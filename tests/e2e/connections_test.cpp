@@ -73,7 +73,7 @@ TEST_P(resting_connections, take_little_memory_also_after_they_were_busy) {
 }
 
 INSTANTIATE_TEST_SUITE_P(transports, resting_connections, testing::Values("unix", "tcp"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& given) { return std::string(given.param); });
 
 }  // namespace
 }  // namespace e2e
