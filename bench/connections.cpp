@@ -178,7 +178,7 @@ public:
     typed_clients(const cell& what, const std::string& endpoint, course order, run& r)
         : payload_(make_payload(what.size)), order_(std::move(order)), calls_(r.add_lane()) {
         for (unsigned i = 0; i < what.connections; ++i) {
-            clients_.push_back(connect_echo(endpoint));
+            clients_.push_back(connect_echo(what, endpoint));
             if (!clients_.back().echo.try_call(payload_)) fail("a call failed");
         }
         for (unsigned i = 0; i < what.outstanding; ++i) slots_.emplace_back(*this);

@@ -31,9 +31,11 @@ std::unique_ptr<tenon::server> local_echo_server(const cell& what, std::string& 
     return server;
 }
 
-tenon::stub<example::echo> connect_echo(const std::string& endpoint) {
-    auto client = tenon::connect<example::echo>(endpoint);
-    if (!client.wait_ready(std::chrono::seconds(5))) fail("cannot connect to " + endpoint);
+tenon::client_options options_for(const std::string&) { return {}; }
+
+tenon::stub<example::echo> connect_echo(const cell& what, const std::string& endpoint) {
+    auto client = tenon::connect<example::echo>(endpoint, options_for(what.transport));
+    wait_for(client);
     return client;
 }
 

@@ -25,8 +25,16 @@ void implement(example::echo& e);
 /// For "inproc": a server in this process, which `endpoint` then names. Else null.
 std::unique_ptr<tenon::server> local_echo_server(const cell& what, std::string& endpoint);
 
+/// For a client of that transport.
+tenon::client_options options_for(const std::string& transport);
+
+template <class Contract>
+void wait_for(tenon::stub<Contract>& client) {
+    if (!client.wait_ready(std::chrono::seconds(5))) fail("cannot connect");
+}
+
 /// A connected client.
-tenon::stub<example::echo> connect_echo(const std::string& endpoint);
+tenon::stub<example::echo> connect_echo(const cell& what, const std::string& endpoint);
 
 /// Ends the process if a call has failed.
 template <class T>
@@ -37,6 +45,8 @@ void need(const tenon::result<T>& reply) {
 /// The suites.
 suite make_rpc_suite();
 suite make_plus_suite();
+suite make_large_suite();
+suite make_spin_suite();
 suite make_mixed_suite();
 suite make_discover_suite();
 suite make_connections_suite();

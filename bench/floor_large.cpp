@@ -10,7 +10,7 @@
 #include <span>
 
 #include "floors.hpp"
-#include "large.hpp"
+#include "sums.hpp"
 #include "shared_memory.hpp"
 #include "sockets.hpp"
 

@@ -84,6 +84,11 @@ std::optional<cell> reference_floor(const cell& of) {
         floor.connections = connections_to_compare;
         return of == floor ? std::nullopt : std::optional(floor);
     }
+    if (of.suite == "spin") {
+        if (!of.target.starts_with("on")) return std::nullopt;
+        floor.target.replace(0, 2, "off");
+        return floor;
+    }
     floor.suite = "floor";
     if (of.suite == "discover") {
         floor.target = "connect";

@@ -36,7 +36,7 @@ bool is_pointless(const cell& c);
 
 /// The floor that a cell of another suite is compared with: by latency where one call is in
 /// flight per connection or the loop is open, else by calls per second. Many connections are
-/// compared with fewer. None for floors.
+/// compared with fewer, the spin with itself switched off. None for floors.
 std::optional<cell> reference_floor(const cell& of);
 inline bool compares_latency(const cell& c) { return c.outstanding <= 1; }
 inline constexpr unsigned connections_to_compare = 100;

@@ -36,7 +36,7 @@ void check(tenon::bytes_view sent, tenon::bytes_view reply) {
 class pipeline {
 public:
     pipeline(const std::string& endpoint, const cell& what, tenon::bytes_view payload, lane& calls)
-        : client_(connect_echo(endpoint)), payload_(payload), calls_(calls) {
+        : client_(connect_echo(what, endpoint)), payload_(payload), calls_(calls) {
         for (unsigned i = 0; i < what.outstanding; ++i) slots_.emplace_back(*this);
     }
 
@@ -123,7 +123,7 @@ private:
                       run& r) {
         std::vector<std::pair<echo_stub, lane*>> clients;
         for (unsigned i = 0; i < what.connections; ++i)
-            clients.emplace_back(connect_echo(endpoint), &r.add_lane());
+            clients.emplace_back(connect_echo(what, endpoint), &r.add_lane());
         std::vector<std::jthread> threads;
         const auto call = [&](unsigned i) {
             auto& [client, calls] = clients[i];
@@ -154,7 +154,7 @@ public:
     void drive(const cell& what, const std::string& at, run& r) override {
         std::string endpoint = at;
         const auto local = local_echo_server(what, endpoint);
-        const echo_stub client = connect_echo(endpoint);
+        const echo_stub client = connect_echo(what, endpoint);
         std::int64_t n = 0;
         repeat(r.add_lane(), what.transport == "inproc" ? 32 : 1, [&] { n = client.plus(n, 1); });
         if (n == 0) fail("plus does not add");

@@ -9,6 +9,8 @@ std::vector<suite> make_suites() {
     out.push_back(make_floor_suite());
     out.push_back(make_rpc_suite());
     out.push_back(make_plus_suite());
+    out.push_back(make_large_suite());
+    out.push_back(make_spin_suite());
     out.push_back(make_mixed_suite());
     out.push_back(make_discover_suite());
     out.push_back(make_connections_suite());
