@@ -35,8 +35,7 @@ bool reaches(const std::string& endpoint, scopes seen) {
 /// As others, in other directories, would spell it.
 std::string absolute(const std::string& endpoint) {
     auto parsed = transport::parse_endpoint(endpoint);
-    if (!parsed || parsed->kind != transport::scheme::unix_path || parsed->name.starts_with('/'))
-        return endpoint;
+    if (!parsed || !transport::is_path(*parsed) || parsed->name.starts_with('/')) return endpoint;
     const std::unique_ptr<char, decltype(&std::free)> here(get_current_dir_name(), &std::free);
     if (!here) return endpoint;
     parsed->name = std::string(here.get()) + "/" + parsed->name;

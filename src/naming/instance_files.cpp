@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "transport/path_claim.hpp"
+
 namespace tenon::inline v0::naming {
 namespace {
 
@@ -112,7 +114,7 @@ void clean_up(const open_directory& d, std::string_view instance) noexcept {
     struct flock region = whole_file();
     struct stat mine {
     }, there{};
-    if (!fd || fstat(fd.get(), &mine) != 0 || !S_ISREG(mine.st_mode) || mine.st_size != 0) return;
+    if (!fd || fstat(fd.get(), &mine) != 0 || !transport::is_lock_file(fd.get())) return;
     if (fcntl(fd.get(), F_OFD_SETLK, &region) != 0) return;
     // Only the holder of the lock that is there removes anything.
     if (!stat_at(d, lock, there) || there.st_ino != mine.st_ino || there.st_dev != mine.st_dev)

@@ -75,6 +75,22 @@ result<endpoint> parse_inproc(std::string_view text, std::string_view name) {
     return endpoint{scheme::inproc, std::string(name), {}, 0};
 }
 
+result<endpoint> parse_path(std::string_view text, scheme kind, std::string_view rest) {
+    if (rest.size() > max_unix_path) return bad(text, "the path is longer than 4000 bytes");
+    const std::string_view file = rest.substr(rest.rfind('/') + 1);
+    if (file.empty() || file == "." || file == "..")
+        return bad(text, "the path names a directory; expected a file, as in unix:/run/my.sock");
+    if (file.size() > max_socket_file_name)
+        return bad(text, "the file name (behind the last '/') is longer than 80 bytes");
+    return endpoint{kind, std::string(rest), {}, 0};
+}
+
+result<endpoint> parse_shm(std::string_view text, std::string_view rest) {
+    if (rest.empty() || rest.front() == '@') return bad(text, "expected shm:/path");
+    if (rest.find('\0') != rest.npos) return bad(text, "a path holds no NUL byte");
+    return parse_path(text, scheme::shm, rest);
+}
+
 result<endpoint> parse_unix(std::string_view text, std::string_view rest) {
     if (rest.empty()) return bad(text, "expected unix:/path or unix:@name");
     if (rest.find('\0') != rest.npos) return bad(text, "a Unix path or name holds no NUL byte");
@@ -84,13 +100,7 @@ result<endpoint> parse_unix(std::string_view text, std::string_view rest) {
             return bad(text, "expected unix:@name with a name of 1 to 107 bytes");
         return endpoint{scheme::unix_abstract, std::string(rest), {}, 0};
     }
-    if (rest.size() > max_unix_path) return bad(text, "the path is longer than 4000 bytes");
-    const std::string_view file = rest.substr(rest.rfind('/') + 1);
-    if (file.empty() || file == "." || file == "..")
-        return bad(text, "the path names a directory; expected a file, as in unix:/run/my.sock");
-    if (file.size() > max_socket_file_name)
-        return bad(text, "the file name (behind the last '/') is longer than 80 bytes");
-    return endpoint{scheme::unix_path, std::string(rest), {}, 0};
+    return parse_path(text, scheme::unix_path, rest);
 }
 
 result<endpoint> parse_tcp(std::string_view text, std::string_view rest) {
@@ -133,6 +143,7 @@ std::string_view to_string(scheme s) noexcept {
         case scheme::unix_path:
         case scheme::unix_abstract: return "unix";
         case scheme::tcp: return "tcp";
+        case scheme::shm: return "shm";
     }
     return "unknown";
 }
@@ -145,8 +156,9 @@ result<endpoint> parse_endpoint(std::string_view text) {
         if (name == "inproc") return parse_inproc(text, rest);
         if (name == "unix") return parse_unix(text, rest);
         if (name == "tcp") return parse_tcp(text, rest);
+        if (name == "shm") return parse_shm(text, rest);
     }
-    return bad(text, "expected unix:/path, unix:@name, tcp://host:port or inproc:NAME");
+    return bad(text, "expected unix:/path, unix:@name, shm:/path, tcp://host:port or inproc:NAME");
 }
 
 std::string to_string(const endpoint& at) {
@@ -154,6 +166,7 @@ std::string to_string(const endpoint& at) {
         case scheme::inproc: return "inproc:" + at.name;
         case scheme::unix_path: return "unix:" + at.name;
         case scheme::unix_abstract: return "unix:@" + at.name;
+        case scheme::shm: return "shm:" + at.name;
         case scheme::tcp: break;
     }
     const bool ipv6 = is_ipv6_text(at.host);

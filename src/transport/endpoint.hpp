@@ -4,6 +4,7 @@
 //   inproc:NAME         inside this process
 //   unix:/path          Unix socket at an absolute or relative path
 //   unix:@name          Unix socket in Linux' abstract name space, which has no file
+//   shm:/path           shared memory, set up over the Unix socket at the path
 //   tcp://host:port     TCP; host is an IPv4 address, an [IPv6] address or a name;
 //                       port 0 means "any free port" and is for listening only
 //
@@ -19,15 +20,15 @@
 
 namespace tenon::inline v0::transport {
 
-enum class scheme : std::uint8_t { inproc, unix_path, unix_abstract, tcp };
+enum class scheme : std::uint8_t { inproc, unix_path, unix_abstract, tcp, shm };
 
-/// "inproc", "unix" (for both kinds), "tcp".
+/// "inproc", "unix" (for both kinds), "tcp", "shm".
 std::string_view to_string(scheme s) noexcept;
 
 struct endpoint {
     scheme kind = scheme::inproc;
-    std::string name;        ///< inproc: NAME; unix: the path, or the abstract name without '@'
-    std::string host;        ///< tcp: address without brackets, or a name
+    std::string name;  ///< inproc: NAME; unix, shm: the path, or the abstract name without '@'
+    std::string host;  ///< tcp: address without brackets, or a name
     std::uint16_t port = 0;  ///< tcp
 
     friend bool operator==(const endpoint&, const endpoint&) = default;
@@ -43,6 +44,11 @@ inline constexpr std::size_t max_inproc_name = 128;
 result<endpoint> parse_endpoint(std::string_view text);
 
 std::string to_string(const endpoint& at);
+
+/// True for sockets that have a file: unix:/path and shm:/path.
+inline bool is_path(const endpoint& at) noexcept {
+    return at.kind == scheme::unix_path || at.kind == scheme::shm;
+}
 
 /// True for TCP endpoints whose host is an address rather than a name.
 bool is_numeric(const endpoint& at) noexcept;

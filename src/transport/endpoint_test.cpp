@@ -11,6 +11,7 @@ TEST(endpoint, parses_what_it_prints) {
         "unix:./a/b c.sock",  "unix:@tenon-demo",       "tcp://127.0.0.1:5555",
         "tcp://[::1]:0",      "tcp://[fe80::1%eth0]:7", "tcp://example.org:65535",
         "tcp://localhost:80", "tcp://my_host:1",        "unix:/tmp/@not-abstract",
+        "shm:/run/a.sock",    "shm:relative.sock",
     };
     for (const char* text : texts) {
         const auto parsed = parse_endpoint(text);
@@ -22,6 +23,7 @@ TEST(endpoint, parses_what_it_prints) {
 TEST(endpoint, fills_the_parts) {
     EXPECT_EQ(*parse_endpoint("inproc:x"), (endpoint{scheme::inproc, "x", {}, 0}));
     EXPECT_EQ(*parse_endpoint("unix:/a"), (endpoint{scheme::unix_path, "/a", {}, 0}));
+    EXPECT_EQ(*parse_endpoint("shm:/a"), (endpoint{scheme::shm, "/a", {}, 0}));
     EXPECT_EQ(*parse_endpoint("unix:@a"), (endpoint{scheme::unix_abstract, "a", {}, 0}));
     EXPECT_EQ(*parse_endpoint("tcp://[::1]:5"), (endpoint{scheme::tcp, {}, "::1", 5}));
 }
@@ -46,6 +48,10 @@ TEST(endpoint, says_what_is_expected) {
         {"unix:", "unix:/path or unix:@name"},
         {"unix:@", "1 to 107 bytes"},
         {"unix:@" + std::string(108, 'x'), "1 to 107 bytes"},
+        {"shm:", "shm:/path"},
+        {"shm:@a", "shm:/path"},
+        {std::string("shm:/a\0b", 8), "NUL"},
+        {"shm:/a/", "names a directory"},
         {"unix:/a/", "names a directory"},
         {"unix:..", "names a directory"},
         {std::string("unix:/a\0b", 9), "NUL"},

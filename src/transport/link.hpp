@@ -22,6 +22,7 @@
 #include "base/unique_fd.hpp"
 #include "tenon/result.hpp"
 #include "transport/endpoint.hpp"
+#include "transport/shared_memory.hpp"
 
 namespace tenon::inline v0::transport {
 
@@ -118,12 +119,13 @@ public:
     /// Where large messages are built for the peer; null: the link has no such memory.
     virtual std::shared_ptr<lending> memory() const noexcept { return nullptr; }
     /// The peer gets the first `size` bytes of a block of this memory() with the next message, and
-    /// the block must not be written any more. Nothing: it is another's block.
+    /// the block must not be written any more. Nothing: it is another's block, or was passed before.
+    /// A reference that is not sent in the end keeps its segment from being used again.
     virtual std::optional<block_reference> pass(base::block& /*b*/, std::size_t /*size*/) noexcept {
         return std::nullopt;
     }
     /// Reader: what the peer passed; goes back to it with the last reference. Null: it passed no
-    /// such thing.
+    /// such thing, and the link has failed.
     virtual base::block_ref borrow(const block_reference& /*r*/) noexcept { return {}; }
     /// Gives unused memory back; to be called now and then.
     virtual void trim() noexcept {}
@@ -141,12 +143,20 @@ protected:
     int bell_ = -1;
 };
 
-/// Starts a connection to a Unix or a numeric TCP endpoint (names go through resolve() first) and
-/// never waits. The result may still be connecting: see link::finish_connect. Not thread-bound.
+struct connect_options {
+    shared_memory_options shared_memory{};
+};
+
+/// Starts a connection to a Unix, shared-memory or numeric TCP endpoint (names go through resolve()
+/// first) and never waits. The result may still be connecting: see link::finish_connect. Not
+/// thread-bound. At a `unix:` path, and if the options allow it, shared memory is used with a server
+/// of the same user that says in its lock file that it shares. If such an attempt fails while
+/// awaits_reply(), one with default options may succeed.
 /// Errors: `unavailable` if nobody listens there, `denied` without permission, `overloaded` if
 /// the listener's queue is full or this process has no descriptor left, `invalid` for endpoints
-/// that cannot be dialled. All of them say may_have_run() == false.
-result<std::unique_ptr<link>> open_link(const endpoint& to);
+/// that cannot be dialled, `unsupported` if the server at a `shm:` endpoint does not share memory.
+/// All of them say may_have_run() == false.
+result<std::unique_ptr<link>> open_link(const endpoint& to, const connect_options& options = {});
 
 /// The error for a connection attempt to `to` that ended with errno `error`.
 tenon::error connect_error(const endpoint& to, int error);

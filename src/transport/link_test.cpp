@@ -34,25 +34,33 @@ class any_link : public testing::TestWithParam<const char*> {
 protected:
     any_link() {
         std::string text = GetParam();
-        if (text == "path") text = "unix:" + (scratch_ / "s");
+        if (text == "path" || text == "path+shm") text = "unix:" + (scratch_ / "s");
+        if (text == "shm") text = "shm:" + (scratch_ / "s");
         if (text == "abstract") text = "unix:@tenon-test-" + std::to_string(getpid());
-        auto opened = open_listener(at(text), {});
+        listen_options options;
+        options_.shared_memory.allowed = options.shared_memory.allowed =
+            GetParam() == std::string("path+shm");
+        auto opened = open_listener(at(text), options);
         if (opened) listener_ = *std::move(opened);
     }
     void SetUp() override {
         if (!listener_) GTEST_SKIP() << GetParam() << " is not available here";
-        pair_ = connect_through(*listener_);
+        pair_ = connect_through(*listener_, options_);
         ASSERT_TRUE(pair_.client && pair_.server);
+        const bool shared = std::string(GetParam()).ends_with("shm");
+        EXPECT_EQ(pair_.client->is_shared(), shared);
+        EXPECT_EQ(pair_.server->is_shared(), shared);
     }
 
     scratch_directory scratch_;
+    connect_options options_;
     std::unique_ptr<listener> listener_;
     link_pair pair_;
 };
 
 INSTANTIATE_TEST_SUITE_P(transports, any_link,
-                         testing::Values("path", "abstract", "tcp://127.0.0.1:0", "tcp://[::1]:0",
-                                         "tcp://localhost:0"),
+                         testing::Values("path", "abstract", "shm", "path+shm", "tcp://127.0.0.1:0",
+                                         "tcp://[::1]:0", "tcp://localhost:0"),
                          [](const auto& i) { return std::to_string(i.index); });
 
 TEST_P(any_link, carries_bytes_both_ways) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "transport/path_claim.hpp"
+#include "transport/shm/shm_link.hpp"
 #include "transport/socket_address.hpp"
 #include "transport/socket_link.hpp"
 
@@ -54,8 +55,9 @@ bool concerns_one_connection(int error) noexcept {
 
 class socket_listener final : public listener {
 public:
-    socket_listener(base::unique_fd fd, endpoint local, std::unique_ptr<path_claim> claim)
-        : fd_(std::move(fd)), local_(std::move(local)), claim_(std::move(claim)) {
+    socket_listener(base::unique_fd fd, endpoint local, std::unique_ptr<path_claim> claim,
+                    const shared_memory_options& shared)
+        : fd_(std::move(fd)), local_(std::move(local)), claim_(std::move(claim)), shared_(shared) {
         open_spare();
     }
     ~socket_listener() override { close(); }
@@ -79,6 +81,7 @@ private:
     base::unique_fd spare_;  // makes room for one accept when descriptors have run out
     endpoint local_;
     std::unique_ptr<path_claim> claim_;
+    shared_memory_options shared_;
 };
 
 listener::accepted socket_listener::accept() {
@@ -97,6 +100,11 @@ listener::accepted socket_listener::accept() {
                 describe_tcp(from, peer.address, peer.port);
             } else {
                 peer = identify_unix_peer(fd.get(), local_.kind);
+                if (shared_.allowed)
+                    return {
+                        io_state::ok,
+                        std::make_unique<shm::shm_link>(std::move(fd), std::move(peer), shared_),
+                        0};
             }
             return {io_state::ok,
                     std::make_unique<socket_link>(std::move(fd), std::move(peer), true), 0};
@@ -115,11 +123,12 @@ void socket_listener::shed_one() noexcept {
     open_spare();
 }
 
-result<std::unique_ptr<listener>> open_unix(const endpoint& at, const listen_options& options,
+result<std::unique_ptr<listener>> open_unix(const endpoint& at, listen_options options,
                                             std::unique_ptr<path_claim> claim = nullptr) {
     base::unique_fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return cannot_listen(at, errno);
-    if (at.kind == scheme::unix_path) {
+    if (at.kind == scheme::shm) options.shared_memory.allowed = true;
+    if (is_path(at)) {
         if (!claim) {
             auto acquired = path_claim::acquire(at.name);
             if (!acquired) return std::move(acquired).error();
@@ -133,8 +142,8 @@ result<std::unique_ptr<listener>> open_unix(const endpoint& at, const listen_opt
             ::listen(fd.get(), options.backlog) != 0)
             return cannot_listen(at, errno);
     }
-    return std::unique_ptr<listener>(
-        std::make_unique<socket_listener>(std::move(fd), at, std::move(claim)));
+    return std::unique_ptr<listener>(std::make_unique<socket_listener>(
+        std::move(fd), at, std::move(claim), options.shared_memory));
 }
 
 result<std::unique_ptr<listener>> open_tcp(const endpoint& wanted, const listen_options& options) {
@@ -169,8 +178,8 @@ result<std::unique_ptr<listener>> open_tcp(const endpoint& wanted, const listen_
         return cannot_listen(wanted, errno);
     std::string host;
     describe_tcp(bound, host, local.port);
-    return std::unique_ptr<listener>(
-        std::make_unique<socket_listener>(std::move(fd), std::move(local), nullptr));
+    return std::unique_ptr<listener>(std::make_unique<socket_listener>(
+        std::move(fd), std::move(local), nullptr, shared_memory_options()));
 }
 
 }  // namespace
@@ -178,7 +187,8 @@ result<std::unique_ptr<listener>> open_tcp(const endpoint& wanted, const listen_
 result<std::unique_ptr<listener>> open_listener(const endpoint& at, const listen_options& options) {
     switch (at.kind) {
         case scheme::unix_path:
-        case scheme::unix_abstract: return open_unix(at, options);
+        case scheme::unix_abstract:
+        case scheme::shm: return open_unix(at, options);
         case scheme::tcp: return open_tcp(at, options);
         case scheme::inproc: break;
     }

@@ -4,9 +4,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -29,7 +31,44 @@ int probe(const std::string& path, int directory, const std::string& name) noexc
     return ::connect(fd.get(), address.get(), address.length) == 0 ? 0 : errno;
 }
 
+// What the lock file of a server holds that shares memory; "shm " and the version.
+constexpr std::string_view shares_mark = "shm 1\n";
+constexpr std::string_view mark_prefix = "shm ";
+constexpr std::size_t longest_mark = 16;
+
+// The content of a regular file if it is short.
+bool read_mark(int fd, std::array<char, longest_mark>& into, std::string_view& out) noexcept {
+    struct stat s {};
+    if (::fstat(fd, &s) != 0 || !S_ISREG(s.st_mode) || s.st_size > static_cast<off_t>(into.size()))
+        return false;
+    const ssize_t n = ::pread(fd, into.data(), into.size(), 0);
+    if (n < 0) return false;
+    out = {into.data(), static_cast<std::size_t>(n)};
+    return true;
+}
+
+lock_says ask(const std::string& path) noexcept {
+    const base::unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    std::array<char, longest_mark> buffer;
+    std::string_view mark;
+    if (!fd || !read_mark(fd.get(), buffer, mark)) return lock_says::nothing;
+    return mark == shares_mark ? lock_says::shares : lock_says::plain;
+}
+
 }  // namespace
+
+bool is_lock_file(int fd) noexcept {
+    std::array<char, longest_mark> buffer;
+    std::string_view mark;
+    return read_mark(fd, buffer, mark) && (mark.empty() || mark.starts_with(mark_prefix));
+}
+
+lock_says ask_lock_file(const std::string& socket_path) noexcept {
+    constexpr std::string_view extension = ".sock";
+    const lock_says said = ask(socket_path + ".lock");
+    if (said != lock_says::nothing || !socket_path.ends_with(extension)) return said;
+    return ask(socket_path.substr(0, socket_path.size() - extension.size()) + ".lock");
+}
 
 path_claim::path_claim(const std::string& path) : path_(path), owner_(getpid()) {
     const std::size_t slash = path.rfind('/');
@@ -114,8 +153,7 @@ result<void> path_claim::lock() {
             return failed("lock", e);
         }
         if (fstat(fd.get(), &lock_stat_) != 0) return failed("lock file", errno);
-        if (!S_ISREG(lock_stat_.st_mode) || lock_stat_.st_size != 0)
-            return taken((lock_name_ + " is not a lock file").c_str());
+        if (!is_lock_file(fd.get())) return taken((lock_name_ + " is not a lock file").c_str());
         if (is_at(lock_name_, lock_stat_)) {
             lock_ = std::move(fd);
             return {};
@@ -143,7 +181,17 @@ result<void> path_claim::check_vacant() {
     }
 }
 
+// What a killed predecessor has written may not be true any more. On a full disk nothing is said.
+void path_claim::describe(const listen_options& options) noexcept {
+    const std::string_view mark = options.shared_memory.allowed ? shares_mark : "";
+    const auto whole = static_cast<ssize_t>(mark.size());
+    if (::ftruncate(lock_.get(), 0) != 0 ||
+        ::pwrite(lock_.get(), mark.data(), mark.size(), 0) != whole) [[maybe_unused]]
+        const int ignored = ::ftruncate(lock_.get(), 0);
+}
+
 result<void> path_claim::publish(int socket, const listen_options& options) {
+    describe(options);
     const int dir = directory_.get();
     const char* const fresh = new_name_.c_str();
     // Left by a server that was killed between bind and rename.

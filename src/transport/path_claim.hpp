@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,6 +19,19 @@
 #include "transport/listener.hpp"
 
 namespace tenon::inline v0::transport {
+
+/// Whether a file is a lock file as path_claim leaves it: empty, or with a line about what the
+/// server can do.
+bool is_lock_file(int fd) noexcept;
+
+enum class lock_says : std::uint8_t {
+    nothing,  ///< there is none, or it cannot be read
+    plain,    ///< the server knows no shared memory, or does not want it
+    shares,   ///< the server accepts offers of shared memory
+};
+/// What the lock file of a socket says: PATH.lock, or NAME.lock beside NAME.sock. Opens it for
+/// reading only.
+lock_says ask_lock_file(const std::string& socket_path) noexcept;
 
 /// A path in a directory that is open already.
 struct claim_options {
@@ -59,6 +73,7 @@ private:
     result<void> open_directory();
     result<void> lock();
     result<void> check_vacant();
+    void describe(const listen_options& options) noexcept;
     error failed(const char* step, int error) const;
     error taken(const char* why) const;
     bool is_at(const std::string& name, const struct stat& expected) const noexcept;

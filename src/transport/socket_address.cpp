@@ -103,7 +103,8 @@ bool fill_unix_address(socket_address& out, const std::string& path, int directo
 
 result<socket_address> to_socket_address(const endpoint& at) {
     switch (at.kind) {
-        case scheme::unix_path: return path_address(at);
+        case scheme::unix_path:
+        case scheme::shm: return path_address(at);
         case scheme::tcp: return tcp_address(at);
         case scheme::unix_abstract: {
             socket_address out;

@@ -4,12 +4,15 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 
+#include "transport/path_claim.hpp"
+#include "transport/shm/shm_link.hpp"
 #include "transport/socket_address.hpp"
 
 namespace tenon::inline v0::transport {
@@ -45,32 +48,40 @@ error refuse(errc code, std::string message) {
 
 }  // namespace
 
-io_result socket_link::read(std::span<std::byte> into) noexcept {
+io_result read_socket(int fd, std::span<std::byte> into) noexcept {
     if (into.empty()) return {};
     ssize_t n;
-    do n = ::recv(fd_.get(), into.data(), into.size(), MSG_DONTWAIT);
+    do n = ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n > 0) return {io_state::ok, static_cast<std::size_t>(n), 0};
     if (n == 0) return {io_state::closed, 0, 0};
     return not_done(errno);
 }
 
-io_result socket_link::write(std::span<const base::segment> segments) noexcept {
+io_result write_socket(int fd, std::span<const base::segment> segments) noexcept {
     constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     if (segments.empty()) return {};
     ssize_t n;
     if (segments.size() == 1) {
-        do n = ::send(fd_.get(), segments[0].data, segments[0].size, flags);
+        do n = ::send(fd, segments[0].data, segments[0].size, flags);
         while (n < 0 && errno == EINTR);
     } else {
         msghdr message{};
         message.msg_iov = reinterpret_cast<iovec*>(const_cast<base::segment*>(segments.data()));
-        message.msg_iovlen = std::min(segments.size(), max_segments);
-        do n = ::sendmsg(fd_.get(), &message, flags);
+        message.msg_iovlen = std::min(segments.size(), link::max_segments);
+        do n = ::sendmsg(fd, &message, flags);
         while (n < 0 && errno == EINTR);
     }
     if (n >= 0) return {io_state::ok, static_cast<std::size_t>(n), 0};
     return not_done(errno);
+}
+
+io_result socket_link::read(std::span<std::byte> into) noexcept {
+    return read_socket(fd_.get(), into);
+}
+
+io_result socket_link::write(std::span<const base::segment> segments) noexcept {
+    return write_socket(fd_.get(), segments);
 }
 
 io_result socket_link::finish_connect() noexcept {
@@ -153,6 +164,12 @@ error connect_error(const endpoint& to, int error) {
         case ENFILE:
             return refuse(errc::overloaded,
                           "cannot connect to " + at + ": out of file descriptors (see ulimit -n)");
+        case EPROTONOSUPPORT:
+            return refuse(errc::unsupported,
+                          "the server at " + at + " does not share memory with this process");
+        case EPROTO:
+            return refuse(errc::unavailable,
+                          "cannot connect to " + at + ": what answers does not keep to the rules");
         case EPROTOTYPE:
         case ENOTSOCK: return refuse(errc::unavailable, at + " is not a stream socket");
         default:
@@ -161,7 +178,47 @@ error connect_error(const endpoint& to, int error) {
     }
 }
 
-result<std::unique_ptr<link>> open_link(const endpoint& to) {
+namespace {
+
+result<base::unique_fd> connect_socket(const endpoint& to, const socket_address& address) {
+    base::unique_fd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) return connect_error(to, errno);
+    const bool tcp = to.kind == scheme::tcp;
+    const int on = 1;
+    if (tcp) setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    const bool done = ::connect(fd.get(), address.get(), address.length) == 0;
+    if (!done && !(tcp && (errno == EINPROGRESS || errno == EINTR)))
+        return connect_error(to, errno);
+    return fd;
+}
+
+// A connected socket at a path, and the offer to share memory, if it makes sense.
+result<std::unique_ptr<link>> open_path(const endpoint& to, base::unique_fd fd,
+                                        const shared_memory_options& options) {
+    const bool insists = to.kind == scheme::shm;
+    peer_identity peer = identify_unix_peer(fd.get(), to.kind);
+    const bool same_user = peer.has_credentials && peer.uid == geteuid();
+    bool offers = insists || (options.allowed && same_user);
+    lock_says said = lock_says::nothing;
+    if (offers) {
+        said = ask_lock_file(to.name);
+        // Servers that say nothing at all may know nothing of offers, and end the connection.
+        offers = said == lock_says::shares || (insists && said == lock_says::nothing);
+    }
+    if (insists && (!offers || !same_user)) return connect_error(to, EPROTONOSUPPORT);
+    if (offers) {
+        auto shared = std::make_unique<shm::shm_link>(std::move(fd), std::move(peer), options);
+        const int error = shared->offer(insists, said == lock_says::shares);
+        if (error != 0 && insists) return connect_error(to, error);
+        return std::unique_ptr<link>(std::move(shared));
+    }
+    return std::unique_ptr<link>(
+        std::make_unique<socket_link>(std::move(fd), std::move(peer), true));
+}
+
+}  // namespace
+
+result<std::unique_ptr<link>> open_link(const endpoint& to, const connect_options& options) {
     auto address = to_socket_address(to);
     if (!address) {
         if (address.error().code() == errc::not_found) return connect_error(to, ENOENT);
@@ -170,25 +227,19 @@ result<std::unique_ptr<link>> open_link(const endpoint& to) {
     if (to.kind == scheme::tcp && to.port == 0)
         return refuse(errc::invalid, to_string(to) + ": port 0 is for listening only");
 
-    base::unique_fd fd(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd) return connect_error(to, errno);
-    const bool tcp = to.kind == scheme::tcp;
-    const int on = 1;
-    if (tcp) setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    const bool done = ::connect(fd.get(), address->get(), address->length) == 0;
-    if (!done && !(tcp && (errno == EINPROGRESS || errno == EINTR)))
-        return connect_error(to, errno);
-
+    auto fd = connect_socket(to, *address);
+    if (!fd) return std::move(fd).error();
+    if (is_path(to)) return open_path(to, *std::move(fd), options.shared_memory);
     peer_identity peer;
-    if (tcp) {
+    if (to.kind == scheme::tcp) {
         peer.kind = scheme::tcp;
         describe_tcp(address->storage, peer.address, peer.port);
     } else {
-        peer = identify_unix_peer(fd.get(), to.kind);
+        peer = identify_unix_peer(fd->get(), to.kind);
     }
     // TCP always goes through finish_connect, which recognises a connection to itself.
     return std::unique_ptr<link>(
-        std::make_unique<socket_link>(std::move(fd), std::move(peer), !tcp));
+        std::make_unique<socket_link>(*std::move(fd), std::move(peer), to.kind != scheme::tcp));
 }
 
 }  // namespace tenon::inline v0::transport

@@ -23,6 +23,10 @@ private:
     int connect_error_ = 0;
 };
 
+/// One read and one gathered write of a stream socket, as link has them.
+io_result read_socket(int fd, std::span<std::byte> into) noexcept;
+io_result write_socket(int fd, std::span<const base::segment> segments) noexcept;
+
 /// A Unix peer by its credentials.
 peer_identity identify_unix_peer(int fd, scheme kind) noexcept;
 

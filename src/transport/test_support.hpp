@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 
 #include <filesystem>
 #include <string>
@@ -46,10 +47,25 @@ inline std::unique_ptr<listener> must_listen(const std::string& text,
     return open_listener(at(text), options).value();
 }
 
+/// Waits as a loop does: until fd() has `events`, or until the bell of a shared link rings.
+inline bool wait_for(link& l, short events) {
+    if (!l.is_shared()) return wait_for(l.fd(), events);
+    const base::unique_fd epoll(epoll_create1(EPOLL_CLOEXEC));
+    epoll_event bell{EPOLLIN | EPOLLET, {}};
+    epoll_event socket{events == POLLIN ? EPOLLIN : 0U, {}};
+    epoll_event got[2];
+    if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, l.bell(), &bell) != 0) return false;
+    epoll_wait(epoll.get(), got, 2, 0);  // rings from before do not count
+    if (events == POLLIN ? !l.prepare_to_sleep() : l.has_news()) return true;
+    if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, l.fd(), &socket) != 0) return false;
+    return epoll_wait(epoll.get(), got, 2, 10'000) > 0;
+}
+
 /// Waits until the attempt is decided; returns its errno, 0 if the link is up.
 inline int finish(link& l) {
     io_result r;
-    while ((r = l.finish_connect()).state == io_state::would_block) wait_for(l.fd(), POLLOUT);
+    while ((r = l.finish_connect()).state == io_state::would_block)
+        wait_for(l.fd(), l.awaits_reply() ? POLLIN : POLLOUT);
     return r.state == io_state::ok ? 0 : r.error;
 }
 
@@ -66,10 +82,13 @@ struct link_pair {
     std::unique_ptr<link> server;
 };
 
-inline link_pair connect_through(listener& l) {
+inline link_pair connect_through(listener& l, const connect_options& options = {}) {
     link_pair pair;
-    pair.client = open_link(l.local()).value();
+    pair.client = open_link(l.local(), options).value();
     pair.server = must_accept(l);
+    // The first read answers the offer of shared memory, if there is one.
+    std::byte none;
+    EXPECT_EQ(pair.server->read({&none, 1}).state, io_state::would_block);
     EXPECT_EQ(finish(*pair.client), 0);
     return pair;
 }
@@ -80,7 +99,7 @@ inline bool send_all(link& l, bytes_view data) {
         const base::segment segment{data.data(), data.size()};
         const io_result r = l.write({&segment, 1});
         if (r.state == io_state::would_block) {
-            if (!wait_for(l.fd(), POLLOUT)) return false;
+            if (!wait_for(l, POLLOUT)) return false;
         } else if (r.state != io_state::ok) {
             return false;
         }
@@ -96,7 +115,7 @@ inline bytes receive(link& l, std::size_t n) {
     while (have < n) {
         const io_result r = l.read(std::span(out).subspan(have));
         if (r.state == io_state::would_block) {
-            if (!wait_for(l.fd(), POLLIN)) break;
+            if (!wait_for(l, POLLIN)) break;
         } else if (r.state != io_state::ok) {
             break;
         }
@@ -111,7 +130,7 @@ inline io_result read_end(link& l) {
     std::byte b;
     io_result r;
     while ((r = l.read({&b, 1})).state == io_state::would_block)
-        if (!wait_for(l.fd(), POLLIN)) break;
+        if (!wait_for(l, POLLIN)) break;
     return r;
 }
 
