@@ -272,7 +272,7 @@ bool client_connection::send(outgoing_call& call, const outgoing_request& reques
     }
     std::array<std::byte, wire::reference_size> room;
     auto sent = session_->request(wire::request_kind::response, request.metadata,
-                                  passed(placed, request.payload(), room), &call);
+                                  passed(placed, request.payload, room), &call);
     if (!sent) {
         call.failed = session_->closed() && last_error_ ? not_connected() : std::move(sent).error();
         return false;
@@ -306,7 +306,7 @@ void client_connection::call(blocking_call& call, const outgoing_request& reques
         return;
     }
     bool leading = true;
-    const base::block_ref placed = place(request.payload());
+    const base::block_ref placed = place(request.payload);
     {
         std::unique_lock lock(mutex_);
         if (call.cancellation && !wake_) wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -319,6 +319,8 @@ void client_connection::call(blocking_call& call, const outgoing_request& reques
     flush();
     await(call, leading);
     call.unhook();
+    if (request.payload.is_lent && request.payload.data.size() > wire::output_queue::copy_limit)
+        reclaim(request.payload.data);
 }
 
 namespace {
@@ -356,7 +358,7 @@ void client_connection::start(async_call& call, const outgoing_request& request)
         call.failed = outgoing_call::given_up().set_may_have_run(false);
         return call.finish_now();
     }
-    const base::block_ref placed = place(request.payload());
+    const base::block_ref placed = place(request.payload);
     {
         std::unique_lock lock(mutex_);
         // seq_cst against lay_down(): either the leaving holder sees this call, or we see that the
@@ -419,7 +421,7 @@ void client_connection::repeat_calls(std::unique_lock<base::mutex>& lock, base::
         bool sooner = false;
         std::optional<error> why;
         if (ensure_open(lock, leading, why) &&
-            send(call, {call.metadata.view(), call.payload.view(), nullptr}))
+            send(call, {call.metadata.view(), call.payload.view()}))
             sent_async(call, sooner);
         else {
             if (why) call.failed = std::move(why);
@@ -431,7 +433,7 @@ void client_connection::repeat_calls(std::unique_lock<base::mutex>& lock, base::
 result<void> client_connection::send(const outgoing_request& request) {
     if (auto e = runtime_->unusable()) return *std::move(e);
     bool processing;
-    const base::block_ref placed = place(request.payload());
+    const base::block_ref placed = place(request.payload);
     {
         std::unique_lock lock(mutex_);
         std::optional<error> why;
@@ -439,7 +441,7 @@ result<void> client_connection::send(const outgoing_request& request) {
         std::array<std::byte, wire::reference_size> room;
         if (!ensure_open(lock, leading, why)) return *std::move(why);
         auto sent = session_->request(wire::request_kind::fnf, request.metadata,
-                                      passed(placed, request.payload(), room), nullptr);
+                                      passed(placed, request.payload, room), nullptr);
         if (!sent) return std::move(sent).error();
         processing = processing_;
     }

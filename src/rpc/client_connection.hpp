@@ -32,13 +32,10 @@ namespace tenon::inline v0::rpc {
 std::optional<std::chrono::nanoseconds> repetition_delay(const client_options& options,
                                                          const error& e, unsigned attempt);
 
-/// What is sent for one call. The views are read before the sending function returns.
+/// What is sent for one call. The sending function reads the metadata before it returns.
 struct outgoing_request {
     bytes_view metadata;
-    bytes_view data;
-    base::byte_buffer* owned = nullptr;  // see wire::outgoing
-
-    wire::outgoing payload() const noexcept { return {data, owned}; }
+    wire::outgoing payload;
 };
 
 class client_connection final : public connection,
@@ -48,7 +45,8 @@ public:
     client_connection(std::shared_ptr<detail::runtime_core> runtime, transport::endpoint to,
                       const client_options& options);
 
-    /// Sends and waits. Returns once `call` is done, whatever its outcome.
+    /// Sends and waits. Returns once `call` is done, whatever its outcome; only here the payload may
+    /// be lent, which ends with the call.
     void call(blocking_call& call, const outgoing_request& request);
 
     /// Sends. The outcome is delivered on the loop, or inside start() if it is known at once.

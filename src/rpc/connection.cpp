@@ -96,6 +96,9 @@ blob connection::loan(std::size_t size) {
 
 base::block_ref connection::place(const wire::outgoing& data) {
     if (data.data.size() <= inline_limit) return {};
+    if (data.block && data.block->kind() == base::block::memory::lent_out &&
+        data.block->room().data() == data.data.data())
+        return base::block_ref::share(data.block);
     base::block_ref placed = lend(data.data.size());
     if (placed) std::memcpy(placed->room().data(), data.data.data(), data.data.size());
     return placed;
@@ -140,6 +143,7 @@ void connection::flush(bool has_room) noexcept {
             lock.unlock();
             const transport::io_result r = link_->write({segments.data(), n});
             lock.lock();
+            ++writes_;
             if (r.state == transport::io_state::ok) {
                 out.consume(r.n);
                 bytes_out_ += r.n;
@@ -161,6 +165,18 @@ void connection::flush(bool has_room) noexcept {
     }
     if (stuck) output_blocked();
     else if (moved) output_moved();
+}
+
+void connection::reclaim(bytes_view memory) noexcept {
+    std::unique_lock lock(mutex_);
+    if (session_) session_->out().take_back(memory);
+    // A write that is under way may have been given it. Writes do not wait for anything.
+    const std::uint64_t before = writes_;
+    while (writing_ && writes_ == before) {
+        lock.unlock();
+        sched_yield();
+        lock.lock();
+    }
 }
 
 void connection::close_link(std::unique_lock<base::mutex>& lock) noexcept {

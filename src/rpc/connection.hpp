@@ -89,6 +89,9 @@ protected:
     void flush(bool has_room = false) noexcept;
     loop::turn flush_on_loop(loop::event_loop&);
 
+    /// For memory that was lent to the session's output: when it returns, nothing refers to it.
+    void reclaim(bytes_view memory) noexcept;
+
     /// Waits until no thread writes, then closes the link. Mutex held by `lock`.
     void close_link(std::unique_lock<base::mutex>& lock) noexcept;
 
@@ -120,6 +123,7 @@ protected:
     bool processing_ = false;  // the loop is in this connection's on_ready() and will flush
     base::time_point blocked_since_{};
     std::uint64_t bytes_out_ = 0;
+    std::uint64_t writes_ = 0;  // that have ended
 
     // Written by the reader, so without a read-modify-write; relaxed, because it orders nothing.
     std::atomic<std::uint64_t> bytes_in_{0};

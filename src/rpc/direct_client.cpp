@@ -34,8 +34,19 @@ public:
                       const call_options* options) override {
         const auto bounds = core_->bounds_of(options);
         if (core_->is_local()) return call_here(args, result, bounds);
-        base::byte_buffer& payload = scratch();
-        TENON_TRY(encode(args, payload));
+        wire::outgoing payload;
+        blob taken;
+        if (const auto in_place = encoded_in_place(args)) {
+            payload = wire::outgoing::lend(*in_place);
+            // A blob that is given away may lie where the server sees it.
+            if (parameters_[0].type->kind == kind::bytes && parameters_[0].type->bytes->is_blob)
+                taken = take_large(args, *in_place);
+            if (!taken.empty()) payload = {taken.view(), taken.block()};
+        } else {
+            base::byte_buffer& encoded = scratch();
+            TENON_TRY(encode(args, encoded));
+            payload = {encoded.view(), &encoded};
+        }
         return core_->call(metadata_.view(), payload, codec_, args.types->result, result, bounds,
                            idempotent_);
     }
@@ -45,9 +56,16 @@ public:
         auto& call = async_call::of(state);
         const auto bounds = core_->bounds_of(options);
         if (core_->is_local()) return start_here(args, call, bounds);
-        base::byte_buffer& payload = scratch();
-        if (auto encoded = encode(args, payload); !encoded) {
-            call.failed = std::move(encoded).error();
+        const auto in_place = encoded_in_place(args);
+        const blob taken = in_place ? take_large(args, *in_place) : blob();
+        base::byte_buffer& encoded = scratch();
+        wire::outgoing payload;
+        if (!taken.empty()) {
+            payload = {taken.view(), taken.block()};
+        } else if (auto done = encode(args, encoded); done) {
+            payload = {encoded.view(), &encoded};
+        } else {
+            call.failed = std::move(done).error();
             return call.finish_now();
         }
         call.repeatable = idempotent_ && core_->options().retries != 0;
@@ -61,6 +79,15 @@ private:
         thread_local base::byte_buffer buffer;
         buffer.clear();
         return buffer;
+    }
+    std::optional<bytes_view> encoded_in_place(const detail::call_arguments& args) const noexcept {
+        return coding::encoded_in_place(codec_, parameters_, {args.items, args.count});
+    }
+    /// The bytes of an argument that the caller gives away, if it is worth it.
+    blob take_large(const detail::call_arguments& args, bytes_view in_place) const {
+        if (in_place.size() <= wire::output_queue::copy_limit || (args.movable & 1U) == 0)
+            return {};
+        return coding::take_bytes(*parameters_[0].type, args.items[0]);
     }
     /// In process: typed if both sides have the same types, else encoded into `room`.
     result<local_request> request_here(const local_method& m, const detail::call_arguments& args,
@@ -209,12 +236,13 @@ bytes_view with_bounds(bytes_view fixed, const direct_client::bounds& b, base::t
 
 }  // namespace
 
-result<void> direct_client::call(bytes_view metadata, base::byte_buffer& payload, codec c,
+result<void> direct_client::call(bytes_view metadata, wire::outgoing payload, codec c,
                                  const shape* result_shape, void* result, const bounds& b,
                                  bool idempotent) {
     // The payload is given away only if no repetition can need it.
-    const bool give_away =
-        payload.size() > wire::output_queue::copy_limit && !(idempotent && options_.retries != 0);
+    const bool give_away = payload.owned && payload.data.size() > wire::output_queue::copy_limit &&
+                           !(idempotent && options_.retries != 0);
+    if (!give_away) payload.owned = nullptr;
 
     repetition again;
     for (;;) {
@@ -226,8 +254,7 @@ result<void> direct_client::call(bytes_view metadata, base::byte_buffer& payload
         call.cancellation = b.cancel;
         outgoing_request request;
         request.metadata = with_bounds(metadata, b, runtime_->time().now(), room);
-        request.data = payload.view();
-        if (give_away) request.owned = &payload;
+        request.payload = payload;
         connection_->call(call, request);
         auto outcome = std::move(call).outcome();
         if (outcome || give_away ||
@@ -276,7 +303,7 @@ bool direct_client::may_repeat(const error& e, repetition& r, bool idempotent, b
     return true;
 }
 
-void direct_client::start(bytes_view metadata, base::byte_buffer& payload, codec c,
+void direct_client::start(bytes_view metadata, wire::outgoing payload, codec c,
                           const shape* result_shape, async_call& call, const bounds& b) {
     base::byte_buffer room;
     call.result_shape = result_shape;
@@ -287,12 +314,11 @@ void direct_client::start(bytes_view metadata, base::byte_buffer& payload, codec
     request.metadata = b.deadline == base::never && b.urgency == priority::normal
                            ? metadata
                            : with_bounds(metadata, b, runtime_->time().now(), room);
-    request.data = payload.view();
+    request.payload = payload;
     if (call.repeatable) {
         call.metadata.append(request.metadata);
-        call.payload.append(request.data);
-    } else {
-        request.owned = &payload;
+        call.payload.append(payload.data);
+        request.payload.owned = nullptr;
     }
     connection_->start(call, request);
 }
@@ -313,10 +339,9 @@ result<bytes> direct_client::call_encoded(std::string_view route, codec c, bytes
     if (is_local()) return call_encoded_here(route, c, arguments, b);
     base::byte_buffer metadata;
     put_dynamic_metadata(metadata, route, c);
-    base::byte_buffer payload;
-    payload.append(arguments);
     bytes answer;
-    TENON_TRY(call(metadata.view(), payload, c, nullptr, &answer, b, false));
+    TENON_TRY(
+        call(metadata.view(), wire::outgoing::lend(arguments), c, nullptr, &answer, b, false));
     return answer;
 }
 
@@ -345,7 +370,7 @@ result<void> direct_client::send(std::string_view route, codec c, bytes_view arg
     put_dynamic_metadata(metadata, route, c);
     outgoing_request request;
     request.metadata = metadata.view();
-    request.data = arguments;
+    request.payload = arguments;
     return connection_->send(request);
 }
 

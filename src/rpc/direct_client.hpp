@@ -52,9 +52,10 @@ public:
 
     /// Sends an encoded call and waits; repeats it where that does no harm. `metadata` is the part
     /// that does not change from call to call; without a result shape `result` is a tenon::bytes.
-    result<void> call(bytes_view metadata, base::byte_buffer& payload, codec c,
+    result<void> call(bytes_view metadata, wire::outgoing payload, codec c,
                       const shape* result_shape, void* result, const bounds& b, bool idempotent);
-    void start(bytes_view metadata, base::byte_buffer& payload, codec c, const shape* result_shape,
+    /// The payload must not be lent.
+    void start(bytes_view metadata, wire::outgoing payload, codec c, const shape* result_shape,
                async_call& call, const bounds& b);
 
     result<bytes> call_encoded(std::string_view route, codec c, bytes_view arguments,

@@ -432,18 +432,27 @@ bool server_connection::answered_in_place(service_call& call) noexcept {
 void server_connection::answer(service_call& call, void* result) {
     thread_local base::byte_buffer encoded;
     encoded.clear();
-    if (call.wants_answer) {
-        auto done = coding::encode_object(call.wire_codec, *call.method().signature().result,
-                                          result, encoded);
+    const shape& type = *call.method().signature().result;
+    blob taken;
+    wire::outgoing payload;
+    if (call.wants_answer)
+        if (const auto in_place = coding::encoded_in_place(call.wire_codec, type, result)) {
+            if (in_place->size() <= wire::output_queue::copy_limit) payload = *in_place;
+            else taken = coding::take_bytes(type, result);
+        }
+    if (!taken.empty()) {
+        payload = {taken.view(), taken.block()};
+    } else if (call.wants_answer && payload.data.empty()) {
+        auto done = coding::encode_object(call.wire_codec, type, result, encoded);
         if (!done) {
             error e(errc::internal,
                     "the result cannot be sent: " + std::string(done.error().message()));
             call.method().counters.count_error(e.code());
             return fail(call, e);
         }
+        payload = {encoded.view(), &encoded};
     }
     bool processing;
-    const wire::outgoing payload(encoded.view(), &encoded);
     const base::block_ref placed = place(payload);
     {
         std::array<std::byte, wire::reference_size> room;

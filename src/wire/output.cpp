@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <new>
 #include <utility>
 
 #include "wire/endian.hpp"
@@ -49,15 +51,21 @@ output_queue::storage* output_queue::take_storage() {
 void output_queue::unref(storage* s) noexcept {
     if (--s->refs != 0) return;
     s->bytes.reset();
+    s->block.reset();
+    s->is_lent = false;
     s->next_free = free_;
     free_ = s;
 }
 
-/// The payload's bytes in storage of this queue; payload.data then points there.
+/// Storage for the payload; payload.data then points to what it holds.
 output_queue::storage* output_queue::take_payload(outgoing& payload) {
     storage* s = take_storage();
     if (payload.owned != nullptr) {
         s->bytes = std::move(*payload.owned);
+    } else if (payload.block != nullptr) {
+        s->block = base::block_ref::share(payload.block);
+    } else if (payload.is_lent) {
+        s->is_lent = true;
     } else {
         s->bytes.append(payload.data);
         payload.data = s->bytes.view();
@@ -251,6 +259,34 @@ output_queue::dropped output_queue::drop_lane(std::uint32_t stream, bool* begun)
 void output_queue::drop_all() noexcept {
     bool begun = false;
     while (!lanes_.empty()) drop(lanes_.back()->stream, &begun);
+}
+
+/// Copies `part` if it was lent and lies in `memory`.
+bool output_queue::own(storage*& owner, bytes_view& part, bytes_view memory) {
+    const std::less<const std::byte*> before;
+    if (!owner->is_lent || before(part.data(), memory.data()) ||
+        !before(part.data(), memory.data() + memory.size()))
+        return false;
+    storage* const s = take_storage();
+    s->bytes.append(part);
+    part = s->bytes.view();
+    unref(std::exchange(owner, s));
+    return true;
+}
+
+void output_queue::take_back(bytes_view memory) noexcept {
+    if (shut_) return;
+    try {
+        for (std::size_t i = 0; i < count_; ++i) {
+            chunk& c = ring_[(head_ + i) & (ring_.size() - 1)];
+            bytes_view part(c.data, c.size);
+            if (own(c.owner, part, memory)) c.data = part.data();
+        }
+        for (auto& l : lanes_)
+            for (message& m : l->messages) own(m.owner, m.rest, memory);
+    } catch (const std::bad_alloc&) {
+        shut();
+    }
 }
 
 std::size_t output_queue::gather(std::span<segment> to) {

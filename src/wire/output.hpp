@@ -1,8 +1,8 @@
 #pragma once
 // output_queue: frames on their way out, as memory segments ready for writev.
 //
-// Small frames are copied into blocks; payloads above copy_limit are kept in the buffer they came
-// in. Messages above large_limit are cut into fragments only when their turn comes, one after the
+// Small frames are copied into blocks; payloads above copy_limit stay where they are, if they come
+// with an owner or are lent. Messages above large_limit are cut into fragments only when their turn comes, one after the
 // other in rotation, so that small frames pass between them; frames of one stream never overtake
 // each other. Segments given out by gather() stay valid until consume(), whatever is added or
 // dropped meanwhile. Not thread-safe: the owner locks around every call, but may write the
@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "base/block.hpp"
 #include "base/buffer.hpp"
 #include "base/segment.hpp"
 #include "wire/frame.hpp"
@@ -23,15 +24,23 @@ namespace tenon::inline v0::wire {
 
 using base::segment;
 
-/// A payload to send. If `owned` is set, `data` lies in it, and the buffer may be moved out.
+/// A payload to send: copied, unless one of these says that it need not be.
 struct outgoing {
     outgoing() noexcept = default;
     outgoing(bytes_view d) noexcept : data(d) {}
     outgoing(bytes_view d, base::byte_buffer* o) noexcept : data(d), owned(o) {}
+    outgoing(bytes_view d, base::block* b) noexcept : data(d), block(b) {}
+    static outgoing lend(bytes_view d) noexcept {
+        outgoing o(d);
+        o.is_lent = true;
+        return o;
+    }
 
     bytes_view data;
-    base::byte_buffer* owned = nullptr;
-    bool by_reference = false;  ///< see flag::by_reference
+    base::byte_buffer* owned = nullptr;  ///< `data` lies in it, and it may be moved out
+    base::block* block = nullptr;        ///< `data` lies in it, and nobody writes there any more
+    bool is_lent = false;                ///< `data` stays as it is until take_back()
+    bool by_reference = false;           ///< see flag::by_reference
 };
 
 enum class framing : std::uint8_t {
@@ -41,7 +50,7 @@ enum class framing : std::uint8_t {
 
 class output_queue {
 public:
-    /// Larger payloads stay in the buffer they came in.
+    /// Larger payloads stay where they are.
     static constexpr std::size_t copy_limit = std::size_t{4} * 1024;
     /// Large messages in rotation at a time; the peer holds as many unfinished ones.
     static constexpr std::size_t lanes_at_once = 4;
@@ -86,6 +95,11 @@ public:
     /// The first `n` bytes of what gather() returned have been written.
     void consume(std::size_t n) noexcept;
 
+    /// From here on nothing refers to memory that was lent, and lies in `memory`: what has still
+    /// to go out is copied. Segments that gather() gave out may still point there. Out of memory:
+    /// as after shut().
+    void take_back(bytes_view memory) noexcept;
+
     /// Bytes that wait, without the heads of fragments to come.
     std::size_t pending() const noexcept { return shut_ ? 0 : committed_ + waiting_; }
     bool empty() const noexcept { return pending() == 0; }
@@ -108,7 +122,9 @@ private:
     // many fragments.
     struct storage {
         base::byte_buffer bytes;
+        base::block_ref block;
         std::uint32_t refs = 0;
+        bool is_lent = false;
         storage* next_free = nullptr;
     };
     struct chunk {
@@ -140,6 +156,7 @@ private:
     void new_block(std::size_t size);
     storage* take_storage();
     storage* take_payload(outgoing& payload);
+    bool own(storage*& owner, bytes_view& part, bytes_view memory);
     void unref(storage* s) noexcept;
     lane* find_lane(std::uint32_t stream) noexcept;
     void wait_in(lane& l, const frame& f, outgoing& payload);

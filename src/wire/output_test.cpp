@@ -58,6 +58,100 @@ TEST(output, owned_payload_is_not_copied) {
     EXPECT_EQ(said(q), "PAYLOAD #1 CN data=9900");
 }
 
+/// Counts how many still hold it.
+class counted_block final : public base::block {
+public:
+    explicit counted_block(std::span<std::byte> room) : block(memory::own, room) {}
+    bool is_free = false;
+
+private:
+    void dispose() noexcept override { is_free = true; }
+};
+
+TEST(output, a_block_is_held_until_it_is_written) {
+    for (const std::size_t size : {std::size_t{10'000}, std::size_t{500'000}}) {
+        output_queue q;
+        bytes room = pattern(size);
+        counted_block b(room);
+        q.add(payload(1), outgoing(room, &b));
+        b.release();
+        EXPECT_FALSE(b.is_free);
+        segment s[4];
+        ASSERT_EQ(q.gather(s), 2u);
+        EXPECT_EQ(s[1].data, room.data());
+        (void)frames_of(q);
+        EXPECT_TRUE(b.is_free);
+    }
+}
+
+TEST(output, a_dropped_message_gives_its_block_back) {
+    output_queue q;
+    bytes room = pattern(500'000);
+    counted_block b(room);
+    q.add(request(1), outgoing(room, &b));
+    b.release();
+    bool begun = true;
+    EXPECT_EQ(q.drop(1, &begun), dropped::request);
+    EXPECT_TRUE(b.is_free);
+}
+
+TEST(output, lent_memory_is_not_copied_unless_it_is_taken_back) {
+    output_queue q;
+    bytes lent = pattern(10'000);
+    const bytes other = pattern(10'000, 5);
+    q.add(payload(1), outgoing::lend(lent));
+    q.add(payload(3), outgoing::lend(other));
+    segment s[4];
+    ASSERT_EQ(q.gather(s), 4u);
+    EXPECT_EQ(s[1].data, lent.data());
+    q.consume(5000);
+    q.take_back(lent);
+    std::ranges::fill(lent, std::byte{0xee});
+    ASSERT_EQ(q.gather(s), 3u);
+    EXPECT_EQ(s[2].data, other.data());
+    const bytes expected = pattern(10'000);
+    const bytes rest(s[0].data, s[0].data + s[0].size);
+    EXPECT_TRUE(rest ==
+                bytes(expected.end() - static_cast<std::ptrdiff_t>(rest.size()), expected.end()));
+    q.consume(rest.size());
+    EXPECT_EQ(said(q), "PAYLOAD #3 CN data=10000");
+}
+
+TEST(output, what_is_left_of_a_long_lent_message_is_copied_when_it_is_taken_back) {
+    output_queue q;
+    bytes lent = pattern(700'000);
+    q.add(request(1), outgoing::lend(lent));
+    bytes all = write_some(q, 100'000);
+    q.take_back(lent);
+    std::ranges::fill(lent, std::byte{0xee});
+    for (bytes more; !(more = write_some(q)).empty();)
+        all.insert(all.end(), more.begin(), more.end());
+    bytes data;
+    for (std::size_t at = 0; at < all.size();) {
+        const std::size_t size = load_be24(all.data() + at);
+        const auto f = parse_frame(bytes_view(all).subspan(at + 3, size));
+        ASSERT_TRUE(f);
+        data.insert(data.end(), f->data.begin(), f->data.end());
+        at += 3 + size;
+    }
+    EXPECT_TRUE(data == pattern(700'000));
+}
+
+TEST(output, a_cancelled_message_leaves_nothing_of_lent_memory) {
+    output_queue q;
+    bytes lent = pattern(700'000);
+    q.add(request(1), outgoing::lend(lent));
+    (void)write_some(q, 1000);
+    bool begun = false;
+    EXPECT_EQ(q.drop(1, &begun), dropped::request);
+    EXPECT_TRUE(begun);
+    q.take_back(lent);
+    segment s[8];
+    const std::size_t n = q.gather(s);
+    for (std::size_t i = 0; i < n; ++i)
+        EXPECT_FALSE(s[i].data >= lent.data() && s[i].data < lent.data() + lent.size());
+}
+
 TEST(output, borrowed_payload_is_copied_once) {
     output_queue q;
     {
