@@ -25,6 +25,7 @@ struct options {
     std::vector<std::string> words;  // suites; none: all
     std::vector<placement> placements;
     std::string json;
+    std::vector<std::string> only;  // what the texts of the cells hold
     unsigned repetitions = 3;
     bool quick = false;
 };
@@ -35,13 +36,16 @@ struct options {
     fmt::print(
         status == 0 ? stdout : stderr,
         "usage: tenon_bench{}\n"
-        "                   [--placement same|free|split] [--repeat N] [--quick] [--json FILE]\n\n"
+        "                   [--placement same|free|split] [--repeat N] [--quick] [--json FILE]\n"
+        "                   [--only TEXT]\n\n"
         "Without words it measures everything; what is compared with a floor brings that\n"
         "floor along. Placements: same = both processes on one CPU, free = left to the\n"
         "scheduler, split = one CPU each; the default is all. Figures are medians of 3\n"
         "repetitions, or as many as --repeat says, and ratios those of the ratios to the floor\n"
         "measured next to it; above 1 is worse than the floor. --quick takes seconds per\n"
-        "placement, and its figures are rough.\n",
+        "placement, and its figures are rough. --only, also several times, leaves what has TEXT "
+        "in\n"
+        "its name, as in --only 'unix echo' --only '1048576 B'.\n",
         words);
     std::exit(status);
 }
@@ -55,6 +59,7 @@ options parse(const std::vector<std::string>& arguments, const std::vector<suite
         if (a == "--help" || a == "-h") usage(suites, 0);
         else if (a == "--quick") o.quick = true, o.repetitions = 1;
         else if (a == "--json" && has_value) o.json = arguments[++i];
+        else if (a == "--only" && has_value) o.only.push_back(arguments[++i]);
         else if (a == "--repeat" && has_value) {
             o.repetitions =
                 static_cast<unsigned>(std::strtoul(arguments[++i].c_str(), nullptr, 10));
@@ -97,11 +102,11 @@ private:
 /// machine is in the same state for both.
 class plan {
 public:
-    plan(const options& o, placement where) : quick_(o.quick), where_(where) {}
+    plan(const options& o, placement where) : quick_(o.quick), only_(o.only), where_(where) {}
 
     void add(const cell& wanted, double longer) {
         const cell c = placed(wanted, longer);
-        if (is_pointless(c) || find(c) != rows_.end()) return;
+        if (is_pointless(c) || !is_wanted(c) || find(c) != rows_.end()) return;
         const auto reference = reference_floor(c);
         if (!reference) {
             rows_.push_back({.what = c});
@@ -128,7 +133,15 @@ private:
         return std::find_if(rows_.begin(), rows_.end(), [&](const row& r) { return r.what == c; });
     }
 
+    bool is_wanted(const cell& c) const {
+        const std::string text = c.text();
+        return std::all_of(only_.begin(), only_.end(), [&](const std::string& part) {
+            return text.find(part) != std::string::npos;
+        });
+    }
+
     bool quick_;
+    std::vector<std::string> only_;
     placement where_;
     std::vector<row> rows_;
 };
