@@ -8,8 +8,10 @@ struct load {
     unsigned outstanding;
 };
 
-constexpr load loads[] = {{16, 1},  {1024, 1}, {65536, 1}, {1048576, 1},
+constexpr load loads[] = {{16, 1},  {1024, 1}, {65536, 1}, {1048576, 1}, {16, 8},
                           {16, 64}, {16, 256}, {1024, 64}, {65536, 64}};
+// Of Tenon and the floors only, to make curves of.
+constexpr load more_loads[] = {{4096, 1}, {16384, 1}, {262144, 1}, {16, 16}};
 
 /// D-Bus moves large arrays item by item: a second for a few calls, and none that would tell more.
 bool is_worth_it(const cell& c) { return c.target != "sdbus" || c.size * c.outstanding <= 1 << 20; }
@@ -27,23 +29,27 @@ suite make_peers_suite() {
     s.targets.push_back(make_nng_peer());
     s.targets.push_back(make_sdbus_peer());
 
-    for (const auto& [size, outstanding] : loads) {
-        const auto add = [&](const char* suite, std::string_view target, const char* transport) {
-            const cell c{.suite = suite,
-                         .target = std::string(target),
-                         .transport = transport,
-                         .size = size,
-                         .outstanding = outstanding};
-            if (is_worth_it(c)) s.cells.push_back(c);
-        };
-        // Tenon's own, in the same run.
-        for (const char* transport : {"unix", "tcp"}) {
-            add("rpc", "echo", transport);
-            for (const auto& t : s.targets)
+    const auto add = [&](const char* suite, std::string_view target, const char* transport,
+                         const load& l) {
+        const cell c{.suite = suite,
+                     .target = std::string(target),
+                     .transport = transport,
+                     .size = l.size,
+                     .outstanding = l.outstanding};
+        if (is_worth_it(c)) s.cells.push_back(c);
+    };
+    // Tenon's own, in the same run.
+    const auto add_tenon = [&](const load& l) {
+        for (const char* transport : {"unix", "tcp"}) add("rpc", "echo", transport, l);
+    };
+    for (const load& l : loads) {
+        add_tenon(l);
+        for (const auto& t : s.targets)
+            for (const char* transport : {"unix", "tcp"})
                 if (t->name() != "sdbus" || std::string_view(transport) == "unix")
-                    add("peers", t->name(), transport);
-        }
+                    add("peers", t->name(), transport, l);
     }
+    for (const load& l : more_loads) add_tenon(l);
     return s;
 }
 
