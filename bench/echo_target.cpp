@@ -6,6 +6,7 @@ namespace bench {
 
 std::string tenon_endpoint(const std::string& transport) {
     if (transport == "tcp") return "tcp://127.0.0.1:0";
+    if (transport == "shm") return "shm:" + own_directory() + "/shm-" + std::to_string(getpid());
     const std::string name = "tenon-bench-" + std::to_string(getpid());
     return transport == "inproc" ? "inproc:" + name : "unix:@" + name;
 }
@@ -31,7 +32,11 @@ std::unique_ptr<tenon::server> local_echo_server(const cell& what, std::string& 
     return server;
 }
 
-tenon::client_options options_for(const std::string&) { return {}; }
+tenon::client_options options_for(const std::string& transport) {
+    tenon::client_options o;
+    o.shared_memory = transport == "shm";  // not by itself over "unix"
+    return o;
+}
 
 tenon::stub<example::echo> connect_echo(const cell& what, const std::string& endpoint) {
     auto client = tenon::connect<example::echo>(endpoint, options_for(what.transport));

@@ -82,7 +82,7 @@ private:
         wait_for(client);
         std::uint64_t n = 0;
         repeat(r.add_lane(), 1, [&] {
-            tenon::blob message(what.size);
+            tenon::blob message = client.sum.loan(what.size);
             build(message.edit(), ++n);
             check(client.sum(std::move(message)), expected_sum(what.size, n));
         });
@@ -100,7 +100,8 @@ suite make_large_suite() {
     s.targets.push_back(std::make_unique<large_target>(true));
     for (const std::size_t size : sizes)
         for (const auto& [transport, target] :
-             {std::pair("unix", "copied"), std::pair("tcp", "copied")})
+             {std::pair("shm", "loaned"), std::pair("shm", "copied"), std::pair("unix", "copied"),
+              std::pair("tcp", "copied")})
             s.cells.push_back(
                 {.suite = s.name, .target = target, .transport = transport, .size = size});
     return s;

@@ -105,9 +105,9 @@ public:
         serve_until_killed(server, what.transport, ready);
     }
 
-    void drive(const cell&, const std::string& endpoint, run& r) override {
+    void drive(const cell& what, const std::string& endpoint, run& r) override {
         prctl(PR_SET_TIMERSLACK, 1);
-        auto client = tenon::connect<mixed_service>(endpoint);
+        auto client = tenon::connect<mixed_service>(endpoint, options_for(what.transport));
         if (!client.wait_ready(std::chrono::seconds(5))) fail("cannot connect to " + endpoint);
         const double rate = share_of_capacity * capacity(client).measure();
         lane& calls = r.add_lane();

@@ -107,6 +107,11 @@ pid_t start_self(const std::vector<std::string>& arguments, int output, int as) 
     fail("cannot start /proc/self/exe");
 }
 
+std::string own_directory() {
+    const char* directory = getenv("TENON_RUNTIME_DIR");
+    return directory ? directory : "/tmp";
+}
+
 void raise_descriptor_limit() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) fail("getrlimit");

@@ -35,6 +35,9 @@ void raise_descriptor_limit();
 /// What a process has in memory, shared pages in proportion: Pss.
 double resident_bytes(pid_t process);
 
+/// A directory of this run, for sockets.
+std::string own_directory();
+
 /// In microseconds since some fixed time.
 struct cpu_times {
     double client = 0;

@@ -170,7 +170,7 @@ suite make_rpc_suite() {
     suite s;
     s.name = "rpc";
     s.targets.push_back(std::make_unique<echo_target>());
-    for (const char* transport : {"inproc", "unix", "tcp"})
+    for (const char* transport : {"inproc", "shm", "unix", "tcp"})
         for (const std::size_t size : {16, 1024, 65536, 1048576})
             for (const unsigned outstanding : {1u, 64u, 256u})
                 for (const unsigned connections : {1u, 8u})
@@ -187,7 +187,7 @@ suite make_plus_suite() {
     suite s;
     s.name = "plus";
     s.targets.push_back(std::make_unique<plus_target>());
-    for (const char* transport : {"inproc", "unix", "tcp"})
+    for (const char* transport : {"inproc", "shm", "unix", "tcp"})
         s.cells.push_back({.suite = s.name, .target = "plus", .transport = transport});
     return s;
 }

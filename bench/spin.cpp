@@ -83,7 +83,7 @@ suite make_spin_suite() {
     add("on, 1000/s", true, 1000);
     add("off, 20/s", false, 20);
     add("on, 20/s", true, 20);
-    for (const char* transport : {"unix", "tcp"})
+    for (const char* transport : {"shm", "unix", "tcp"})
         for (const auto& t : s.targets)
             s.cells.push_back(
                 {.suite = s.name, .target = std::string(t->name()), .transport = transport});

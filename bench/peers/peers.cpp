@@ -28,9 +28,7 @@ void check_reply(bytes_view payload, bytes_view reply) {
 }
 
 std::string socket_path(std::string_view name) {
-    const char* directory = getenv("TENON_RUNTIME_DIR");
-    return std::string(directory ? directory : "/tmp") + "/" + std::string(name) + "-" +
-           std::to_string(getpid());
+    return own_directory() + "/" + std::string(name) + "-" + std::to_string(getpid());
 }
 
 std::string free_port() {

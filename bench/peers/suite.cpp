@@ -40,7 +40,7 @@ suite make_peers_suite() {
     };
     // Tenon's own, in the same run.
     const auto add_tenon = [&](const load& l) {
-        for (const char* transport : {"unix", "tcp"}) add("rpc", "echo", transport, l);
+        for (const char* transport : {"shm", "unix", "tcp"}) add("rpc", "echo", transport, l);
     };
     for (const load& l : loads) {
         add_tenon(l);
