@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -39,7 +40,10 @@ inline endpoint at(const std::string& text) { return parse_endpoint(text).value(
 
 inline bool wait_for(int fd, short events) {
     pollfd p{fd, events, 0};
-    return poll(&p, 1, 10'000) == 1;
+    int n;
+    do n = poll(&p, 1, 10'000);
+    while (n < 0 && errno == EINTR);
+    return n == 1;
 }
 
 inline std::unique_ptr<listener> must_listen(const std::string& text,
@@ -58,7 +62,10 @@ inline bool wait_for(link& l, short events) {
     epoll_wait(epoll.get(), got, 2, 0);  // rings from before do not count
     if (events == POLLIN ? !l.prepare_to_sleep() : l.has_news()) return true;
     if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, l.fd(), &socket) != 0) return false;
-    return epoll_wait(epoll.get(), got, 2, 10'000) > 0;
+    int n;
+    do n = epoll_wait(epoll.get(), got, 2, 10'000);
+    while (n < 0 && errno == EINTR);
+    return n > 0;
 }
 
 /// Waits until the attempt is decided; returns its errno, 0 if the link is up.

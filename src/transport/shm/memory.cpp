@@ -15,6 +15,15 @@ namespace {
 // SHRINK: no SIGBUS. FUTURE_WRITE: no hole can be punched, nobody else can write. SEAL: it stays so.
 constexpr int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
 
+// Since Linux 6.3; some systems insist on it. Older ones do not know it.
+constexpr unsigned no_exec_seal = 0x0008U;
+
+int make_memfd() noexcept {
+    constexpr unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    const int fd = ::memfd_create("tenon", flags | no_exec_seal);
+    return fd >= 0 || errno != EINVAL ? fd : ::memfd_create("tenon", flags);
+}
+
 }  // namespace
 
 mapping::~mapping() {
@@ -29,7 +38,7 @@ sealed_memory make_sealed(std::size_t size) noexcept {
         out.fd.reset();
         return std::move(out);
     };
-    out.fd.reset(::memfd_create("tenon", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    out.fd.reset(make_memfd());
     if (!out.fd || ::ftruncate(out.fd.get(), static_cast<off_t>(size)) != 0) return failed();
     // Mapped before it is sealed: afterwards not even we could.
     void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, out.fd.get(), 0);

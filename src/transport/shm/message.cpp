@@ -3,7 +3,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 
@@ -57,6 +57,7 @@ received failed(int error) noexcept {
 }  // namespace
 
 int send_message(int socket, const message& m, std::span<const int> fds) noexcept {
+    assert(fds.size() <= most_fds);
     std::array<std::byte, message_bytes> bytes{};
     std::memcpy(bytes.data(), message_magic, magic_bytes);
     std::byte* at =

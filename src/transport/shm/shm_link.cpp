@@ -32,50 +32,34 @@ std::size_t size_class(std::size_t largest_segment) noexcept {
     return std::bit_ceil(std::clamp(largest_segment, smallest_segment, absurd_size));
 }
 
-// A bell must be nothing else: writing to a pipe or socket could raise SIGPIPE, or wait.
-bool is_bell(int fd) noexcept {
+// 0, EPROTO if it is no bell, or why that cannot be told. A bell must be nothing else: writing to a
+// pipe or socket could raise SIGPIPE, or wait.
+int check_bell(int fd) noexcept {
     constexpr std::string_view prefix = "/proc/self/fd/";
     std::array<char, 32> path{};
     char* const at = std::copy(prefix.begin(), prefix.end(), path.data());
     std::to_chars(at, path.data() + path.size() - 1, fd);
     std::array<char, 32> target{};
     const ssize_t n = ::readlink(path.data(), target.data(), target.size());
+    if (n < 0) return errno;
+    const std::string_view kind(target.data(), static_cast<std::size_t>(n));
     const int flags = ::fcntl(fd, F_GETFL);
-    return n > 0 && flags >= 0 && (flags & O_NONBLOCK) != 0 &&
-           std::string_view(target.data(), static_cast<std::size_t>(n)) == "anon_inode:[eventfd]";
+    return kind == "anon_inode:[eventfd]" && flags >= 0 && (flags & O_NONBLOCK) != 0 ? 0 : EPROTO;
 }
-
-// A part of the budget that links have in common.
-class budget_hold {
-public:
-    budget_hold() noexcept = default;
-    budget_hold(budget_hold&& o) noexcept
-        : budget_(std::move(o.budget_)), share_(std::move(o.share_)) {}
-    budget_hold& operator=(budget_hold&&) = delete;
-
-    bool take(std::shared_ptr<wire::byte_budget> from, std::size_t n) noexcept {
-        budget_ = std::move(from);
-        share_ = wire::budget_share(budget_.get());
-        return share_.take(n);
-    }
-
-private:
-    std::shared_ptr<wire::byte_budget> budget_;  // outlives the share
-    wire::budget_share share_;
-};
 
 }  // namespace
 
 // What this side brings: its memory, and the bell that wakes it.
 struct shm_link::preparation {
-    budget_hold budget;
+    wire::budget_share budget;
     sealed_memory memory;
     base::unique_fd bell;
 
     int make(const shared_memory_options& options) noexcept {
         const std::size_t size = header_bytes + options.ring_size;
         if (!is_ring_size(options.ring_size)) return EINVAL;
-        if (!budget.take(options.budget, size)) return ENOMEM;
+        budget = wire::budget_share(options.budget.get());
+        if (!budget.take(size)) return ENOMEM;
         memory = make_sealed(size);
         if (!memory.map) return memory.error;
         bell.reset(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
@@ -97,7 +81,7 @@ struct shm_link::channel {
           pool(std::make_shared<segment_pool>(memory, socket, lent)),
           borrowed(memory, mine) {}
 
-    const budget_hold budget;
+    const wire::budget_share budget;
     const std::shared_ptr<const memory_pair> memory;
     const base::unique_fd own_bell;
     const base::unique_fd peer_bell;
@@ -197,7 +181,8 @@ bool shm_link::awaits_reply() const noexcept { return current() == mode::offered
 int shm_link::share(preparation& own, received& peers) noexcept {
     const message& m = peers.message;
     if (peers.error != 0) return peers.error;
-    if (!is_ring_size(m.b) || !is_bell(peers.fds[1].get())) return EPROTO;
+    if (!is_ring_size(m.b)) return EPROTO;
+    if (const int error = check_bell(peers.fds[1].get()); error != 0) return error;
     mapped_memory mapped = map_sealed(peers.fds[0].get(), header_bytes + m.b);
     if (!mapped.map) return mapped.error;
     // What we lend must fit what the peer accepts.
@@ -218,6 +203,8 @@ int shm_link::share(preparation& own, received& peers) noexcept {
 }
 
 io_result shm_link::read_first(std::span<std::byte> into) noexcept {
+    if (const int error = error_.load(std::memory_order_relaxed); error != 0)
+        return {io_state::failed, 0, error};
     if (into.empty()) return {};
     received r = receive_message(fd_.get());
     switch (r.what) {
@@ -274,6 +261,8 @@ io_result shm_link::read(std::span<std::byte> into) noexcept {
 io_result shm_link::write(std::span<const base::segment> segments) noexcept {
     mode m = current();
     if (m == mode::undecided) {
+        if (const int error = error_.load(std::memory_order_relaxed); error != 0)
+            return {io_state::failed, 0, error};
         decide(mode::undecided, mode::plain);
         m = current();
     }
@@ -370,7 +359,7 @@ int shm_link::take_message(received& r) noexcept {
     return EPROTO;
 }
 
-// Whether the peer has closed its socket; asked only after the end of its stream.
+// Whether the peer has closed its socket; asked only where memory does not tell.
 bool shm_link::is_gone() const noexcept {
     pollfd p{fd_.get(), 0, 0};
     return ::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0;
@@ -379,14 +368,17 @@ bool shm_link::is_gone() const noexcept {
 io_result shm_link::write_shared(std::span<const base::segment> segments) noexcept {
     if (const int error = error_.load(std::memory_order_relaxed); error != 0)
         return {io_state::failed, 0, error};
-    if (down_.load(std::memory_order_relaxed) ||
-        (peer_finished_.load(std::memory_order_relaxed) && is_gone()))
-        return {io_state::closed, 0, EPIPE};
+    constexpr io_result closed{io_state::closed, 0, EPIPE};
+    if (peer_gone_ || down_.load(std::memory_order_relaxed)) return closed;
+    if (peer_finished_.load(std::memory_order_relaxed) && (peer_gone_ = is_gone())) return closed;
     const ring_writer::outcome r =
         channel_->out.write(segments.first(std::min(segments.size(), max_segments)));
     switch (r.what) {
         case ring_writer::state::ok: return {io_state::ok, r.n, 0};
-        case ring_writer::state::full: return {io_state::would_block, 0, 0};
+        case ring_writer::state::full:
+            // There will never be room if nobody reads.
+            if ((peer_gone_ = is_gone())) return closed;
+            return {io_state::would_block, 0, 0};
         case ring_writer::state::broken: break;
     }
     return fail(EPROTO);

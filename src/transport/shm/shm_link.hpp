@@ -81,6 +81,7 @@ private:
     std::atomic<bool> down_{false};           // shutdown() was called
     std::atomic<bool> peer_finished_{false};  // the end of its stream has been read
     bool socket_ended_ = false;               // reader
+    bool peer_gone_ = false;                  // writer
 };
 
 }  // namespace tenon::inline v0::transport::shm
