@@ -52,6 +52,7 @@ check 'format' tools/check_format.sh || true
 check 'coroutines' tools/check_coroutines.py || true
 check 'public headers' tools/check_headers.sh || true
 script 'docs' tools/check_docs.py
+script 'performance page' tools/performance_page.py --check
 
 if check 'build release' compile release; then
     programs release
@@ -59,6 +60,7 @@ if check 'build release' compile release; then
     script 'commands in the docs' tools/check_console.py build/release
     script 'manifests' tests/manifest/run.sh build/release
     script 'gates' tests/gates/run.sh build/release
+    script 'bench' tests/bench/run.sh build/release
     script 'interop' tests/interop/run.sh build/release
     [ -n "$quick" ] || script 'previous release' tests/previous/run.sh build/release
 fi
