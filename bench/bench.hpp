@@ -15,4 +15,8 @@ std::vector<suite> make_suites();
 /// exit code.
 int run_bench(const std::vector<std::string>& arguments, const std::vector<suite>& suites);
 
+/// The suite `codecs`, which compares codecs with each other instead of with floors. Gives the exit
+/// code.
+int run_codecs(const std::vector<std::string>& arguments);
+
 }  // namespace bench

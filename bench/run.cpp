@@ -37,7 +37,8 @@ struct options {
         status == 0 ? stdout : stderr,
         "usage: tenon_bench{}\n"
         "                   [--placement same|free|split] [--repeat N] [--quick] [--json FILE]\n"
-        "                   [--only TEXT]\n\n"
+        "                   [--only TEXT]\n"
+        "       tenon_bench codecs [--quick] [--json FILE]\n\n"
         "Without words it measures everything; what is compared with a floor brings that\n"
         "floor along. Placements: same = both processes on one CPU, free = left to the\n"
         "scheduler, split = one CPU each; the default is all. Figures are medians of 3\n"
@@ -197,6 +198,8 @@ std::vector<row> measure_all(const options& o, std::vector<row> rows) {
 
 int run_bench(const std::vector<std::string>& arguments, const std::vector<suite>& suites) {
     if (run_as_part(arguments, suites)) return 0;
+    if (!arguments.empty() && arguments.front() == "codecs")
+        return run_codecs({arguments.begin() + 1, arguments.end()});
     const options o = parse(arguments, suites);
     const name_directory names;
     const run_facts facts{machine_facts(), o.repetitions, o.quick};

@@ -24,13 +24,18 @@ enum class codec : std::uint8_t {
     raw,      ///< the bytes themselves: bytes, bytes_view, std::string, std::string_view
     json,     ///< RFC 8259
     msgpack,  ///< MessagePack, https://github.com/msgpack/msgpack/blob/master/spec.md
+    /// Objects as they lie in memory, for peers built alike on one machine, who trust each other:
+    /// numbers, bools, enums, times, structs, arrays and tuples of those, and vectors of them,
+    /// strings and bytes as whole arguments or results. A hash of the layouts is checked.
+    marshal,
 };
 
-/// "raw", "json", "msgpack"
+/// "raw", "json", "msgpack", "marshal"
 TENON_API std::string_view to_string(codec c) noexcept;
 TENON_API std::optional<codec> codec_from_string(std::string_view name) noexcept;
 
-/// "application/octet-stream", "application/json", "application/x-msgpack"
+/// "application/octet-stream", "application/json", "application/x-msgpack",
+/// "application/vnd.tenon.marshal.v1"
 TENON_API std::string_view mime_type(codec c) noexcept;
 /// Knows the usual aliases and ignores case and parameters ("; charset=utf-8").
 TENON_API std::optional<codec> codec_from_mime_type(std::string_view mime) noexcept;

@@ -55,6 +55,9 @@ struct client_options {
     std::vector<std::uint32_t> owners{};
     /// Use shared memory with servers at `unix:` endpoints that offer it and are of the same user.
     bool shared_memory = true;
+    /// Sends and takes codec `marshal` over the network (TCP), too, where it is refused otherwise:
+    /// whoever can write to the connection is believed.
+    bool force_insecure_serialisation = false;
 };
 
 /// How a server accepts and serves.
@@ -78,6 +81,8 @@ struct server_options {
     unsigned mode = 0600;
     /// Let clients of the same user come over shared memory.
     bool shared_memory = true;
+    /// Serves codec `marshal` over the network (TCP), too; see client_options.
+    bool force_insecure_serialisation = false;
 };
 
 /// How one service is offered.

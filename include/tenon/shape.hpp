@@ -80,7 +80,7 @@ consteval const char* name_of(kind k) {
         "nothing", "boolean",     "int8",     "int16",    "int32",     "int64",  "uint8",
         "uint16",  "uint32",      "uint64",   "float32",  "float64",   "string", "string",
         "bytes",   "bytes",       "optional", "array",    "array",     "map",    "variant",
-        "tuple",   "enumeration", "time",     "duration", "structure", "value"};
+        "tuple",   "enumeration", "time",     "duration", "structure", "value",  "loaned"};
     return names[static_cast<std::size_t>(k)];
 }
 
@@ -104,6 +104,10 @@ template <class T>
 inline constexpr map_ops map_ops_v = make_map_ops<T>();
 template <class T>
 inline constexpr time_ops time_ops_v = make_time_ops<T>();
+
+// What codecs keep about a type.
+template <class T>
+inline constinit const void* notes_v = nullptr;
 
 template <class T>
 consteval void set_container(shape& s) {
@@ -186,6 +190,10 @@ consteval shape make_shape() {
         s.bytes = &blob_ops_v;
     } else if constexpr (std::is_same_v<T, value>) {
         s.kind = kind::dynamic;
+    } else if constexpr (indirect_v<T> != nullptr) {
+        s.kind = kind::indirect;
+        s.indirect = indirect_v<T>;
+        s.name = s.indirect->element->name;
     } else if constexpr (is_optional<T>) {
         s.kind = kind::optional;
         s.optional = &optional_ops_v<T>;
@@ -193,6 +201,9 @@ consteval shape make_shape() {
         set_container<T>(s);
     }
     if (s.name == nullptr) s.name = name_of(s.kind);
+    if constexpr (described<T> || is_tuple<T> || is_std_array<T> || std::is_array_v<T> ||
+                  is_duration<T> || is_time_point<T>)
+        s.notes = &notes_v<T>;
     return s;
 }
 

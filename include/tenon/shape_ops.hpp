@@ -80,26 +80,14 @@ consteval kind number_kind() {
 }
 
 template <class T>
-T& as(void* p) {
-    return *static_cast<T*>(p);
-}
-template <class T>
-const T& as(const void* p) {
-    return *static_cast<const T*>(p);
-}
-
-template <class T>
 consteval sequence_ops make_array_ops() {  // std::array<E, N> and E[N]
     using element = std::remove_cvref_t<decltype(std::declval<T&>()[0])>;
-    return {.element = &shape_v<element>,
-            .count = sizeof(T) / sizeof(element),
-            .size = [](const void*) { return sizeof(T) / sizeof(element); },
-            .data = [](const void* s) -> const void* { return s; },
-            .clear = nullptr,
-            .reserve = nullptr,
-            .append = nullptr,
-            .get_bool = nullptr,
-            .append_bool = nullptr};
+    sequence_ops ops{};
+    ops.element = &shape_v<element>;
+    ops.count = sizeof(T) / sizeof(element);
+    ops.size = [](const void*) { return sizeof(T) / sizeof(element); };
+    ops.data = [](const void* s) -> const void* { return s; };
+    return ops;
 }
 
 template <class T>
@@ -115,6 +103,15 @@ consteval sequence_ops make_vector_ops() {
     } else {
         ops.data = [](const void* s) -> const void* { return as<T>(s).data(); };
         ops.append = [](void* s) -> void* { return std::addressof(as<T>(s).emplace_back()); };
+        ops.resize = [](void* s, std::size_t n) -> void* {
+            as<T>(s).resize(n);
+            return as<T>(s).data();
+        };
+        if constexpr (std::is_trivially_copyable_v<typename T::value_type>)
+            ops.assign = [](void* s, const void* first, std::size_t n) {
+                const auto* const from = static_cast<const typename T::value_type*>(first);
+                as<T>(s).assign(from, from + n);
+            };
     }
     return ops;
 }

@@ -42,7 +42,8 @@ enum class kind : std::uint8_t {
     time_point,  ///< system_clock, any unit
     duration,
     structure,
-    dynamic,  ///< tenon::value
+    dynamic,   ///< tenon::value
+    indirect,  ///< tenon::loaned: an object that lies elsewhere
 };
 #pragma GCC diagnostic pop
 
@@ -61,6 +62,10 @@ struct sequence_ops {
     void* (*append)(void* sequence);  ///< a new, default element at the end
     bool (*get_bool)(const void* sequence, std::size_t i);
     void (*append_bool)(void* sequence, bool b);
+    /// Becomes `n` elements, new ones default; gives the first one's place. Null for vector<bool>.
+    void* (*resize)(void* sequence, std::size_t n);
+    /// Becomes a copy of `n` elements; null unless they are trivially copyable.
+    void (*assign)(void* sequence, const void* first, std::size_t n);
 };
 
 struct bytes_ops {
@@ -142,6 +147,13 @@ struct time_ops {
     bool (*set)(void* object, std::int64_t seconds, std::uint32_t nanoseconds);
 };
 
+struct indirect_ops {
+    const shape* element;
+    const void* (*get)(const void* holder);
+    void* (*edit)(void* holder);
+    blob& (*message)(void* holder);  ///< what the object lies in, behind a header; may be empty
+};
+
 struct member {
     const char* name;
     std::uint32_t name_size;
@@ -171,18 +183,34 @@ struct shape {
         const enum_ops* enumeration;
         const time_ops* time;  // time_point, duration
         const struct_ops* structure;
+        const indirect_ops* indirect;
     };
     void (*construct)(void* at);  ///< value-initialises; null if T has no default
     void (*destroy)(void* object);
     void (*move)(void* at, void* from);  ///< constructs at `at`; `from` stays to be destroyed
+    /// Where a codec may keep what it has found out about the type; null if the kind says all.
+    const void** notes;
 };
 
 namespace detail {
+template <class T>
+T& as(void* p) {
+    return *static_cast<T*>(p);
+}
+template <class T>
+const T& as(const void* p) {
+    return *static_cast<const T*>(p);
+}
+
 template <class T>
 consteval shape make_shape();
 
 template <class T>
 inline constexpr shape shape_v = make_shape<T>();
+
+/// The operations of types of kind indirect; null for others.
+template <class T>
+inline constexpr const indirect_ops* indirect_v = nullptr;
 }  // namespace detail
 
 }  // namespace tenon::inline v0

@@ -8,6 +8,7 @@
 #include "codec/encoder.hpp"
 #include "codec/json_reader.hpp"
 #include "codec/json_writer.hpp"
+#include "codec/marshal.hpp"
 #include "codec/msgpack_reader.hpp"
 #include "codec/msgpack_writer.hpp"
 #include "codec/raw.hpp"
@@ -193,8 +194,8 @@ result<void> decode_raw_arguments(parameters ps, std::span<void* const> objects,
 
 std::optional<bytes_view> encoded_in_place(codec c, parameters ps,
                                            std::span<const void* const> arguments) noexcept {
-    if (c != codec::raw || ps.size() != 1 || arguments.size() != 1) return std::nullopt;
-    return view_raw(*ps[0].type, arguments[0]);
+    if (ps.size() != 1 || arguments.size() != 1) return std::nullopt;
+    return encoded_in_place(c, *ps[0].type, arguments[0]);
 }
 
 result<void> encode_arguments(codec c, parameters ps, std::span<const void* const> arguments,
@@ -205,12 +206,17 @@ result<void> encode_arguments(codec c, parameters ps, std::span<const void* cons
     switch (c) {
         case codec::json: return write_arguments<json_writer>(ps, arguments, out);
         case codec::msgpack: return write_arguments<msgpack_writer>(ps, arguments, out);
+        case codec::marshal: return encode_marshal(ps, arguments, out);
         case codec::raw: break;
     }
     if (arguments.empty()) return {};
     if (ps.size() == 1 && carries_raw(*ps[0].type))
         return encode_raw(*ps[0].type, arguments[0], out);
     return error(errc::unsupported, "raw carries one argument of bytes or a string only");
+}
+
+result<void> check_types(codec c, parameters types) {
+    return c == codec::marshal ? check_marshal(types) : result<void>();
 }
 
 result<void> decode_arguments(codec c, parameters ps, std::span<void* const> objects,
@@ -221,6 +227,7 @@ result<void> decode_arguments(codec c, parameters ps, std::span<void* const> obj
             return argument_reader<json_reader>(ps, objects, from.in, options, arena).run();
         case codec::msgpack:
             return argument_reader<msgpack_reader>(ps, objects, from.in, options, arena).run();
+        case codec::marshal: return decode_marshal(ps, objects, from, options);
         case codec::raw: break;
     }
     return decode_raw_arguments(ps, objects, from);

@@ -7,6 +7,7 @@
 #include "codec/encoder.hpp"
 #include "codec/json_reader.hpp"
 #include "codec/json_writer.hpp"
+#include "codec/marshal.hpp"
 #include "codec/msgpack_reader.hpp"
 #include "codec/msgpack_writer.hpp"
 #include "codec/raw.hpp"
@@ -22,10 +23,11 @@ struct codec_names {
     std::string_view name;
     std::string_view mime;
 };
-constexpr std::array<codec_names, 8> names{{
+constexpr std::array<codec_names, 9> names{{
     {codec::raw, "raw", "application/octet-stream"},
     {codec::json, "json", "application/json"},
     {codec::msgpack, "msgpack", "application/x-msgpack"},
+    {codec::marshal, "marshal", "application/vnd.tenon.marshal.v1"},
     // Aliases, for reading only.
     {codec::msgpack, "", "application/msgpack"},
     {codec::msgpack, "", "application/vnd.msgpack"},
@@ -89,6 +91,10 @@ result<void> encode_object(codec c, const shape& s, const void* o, base::byte_bu
         case codec::raw: return encode_raw(s, o, out);
         case codec::json: return write<json_writer>(s, o, out);
         case codec::msgpack: return write<msgpack_writer>(s, o, out);
+        case codec::marshal: {
+            const parameter one{nullptr, &s};
+            return encode_marshal({&one, 1}, {&o, 1}, out);
+        }
     }
     return error(errc::unsupported, "unknown codec");
 }
@@ -100,19 +106,26 @@ result<void> decode_object(codec c, const shape& s, void* o, const source& from,
         case codec::raw: return decode_raw(s, o, from);
         case codec::json: return read<json_reader>(s, o, from.in, options, arena);
         case codec::msgpack: return read<msgpack_reader>(s, o, from.in, options, arena);
+        case codec::marshal: {
+            const parameter one{nullptr, &s};
+            return decode_marshal({&one, 1}, {&o, 1}, from, options);
+        }
     }
     return error(errc::unsupported, "unknown codec");
 }
 
 bool reads_once(codec c, const shape& s) noexcept {
+    if (c == codec::marshal) return s.kind != kind::string_view && s.kind != kind::bytes_view;
     return c == codec::raw && (s.kind == kind::string || s.kind == kind::bytes);
 }
 
 std::optional<bytes_view> encoded_in_place(codec c, const shape& s, const void* o) noexcept {
+    if (c == codec::marshal) return view_marshal(s, o);
     return c == codec::raw ? view_raw(s, o) : std::nullopt;
 }
 
 blob take_bytes(const shape& s, void* o) {
+    if (s.kind == kind::indirect) return std::move(s.indirect->message(o));
     if (s.kind == kind::bytes && s.bytes->is_blob) return std::move(*static_cast<blob*>(o));
     if (&s == &shape_of<bytes>()) return base::make_blob(std::move(*static_cast<bytes*>(o)));
     if (s.kind == kind::string) return base::make_blob(std::move(*static_cast<std::string*>(o)));

@@ -21,8 +21,8 @@ struct source {
     source(bytes_view b, base::block* owner = nullptr) noexcept : in(b), lies_in(owner) {}
 
     bytes_view in;
-    /// What holds `in`, if anything does that can be shared: a blob read with `raw` becomes a part
-    /// of it instead of a copy.
+    /// What holds `in`, if anything does that can be shared: a blob read with `raw`, or a loaned
+    /// object read with `marshal`, becomes a part of it instead of a copy.
     base::block* lies_in = nullptr;
 
     /// The sender can still change the bytes: they must not be looked at twice, so they are only
@@ -32,8 +32,8 @@ struct source {
     }
 };
 
-/// Whether decoding takes the bytes as they are, without looking at any of them; otherwise those
-/// that may change have to be copied first.
+/// Whether decoding takes the bytes as they are, without looking at any of them twice; otherwise
+/// those that may change have to be copied first.
 bool reads_once(codec c, const shape& s) noexcept;
 
 /// Views within the object (string_view, bytes_view) point into `from`, or into `arena` where the
@@ -51,7 +51,7 @@ struct parameter {
     const tenon::value* default_value = nullptr;  ///< what a missing one becomes; may be null
 };
 
-/// Where the encoded form lies in the object itself, if it does so (`raw`), so that it need not be
+/// Where the encoded form lies in the object itself, if it does so (`raw`, tenon::loaned), so that it need not be
 /// encoded; otherwise nothing. Valid until the object is changed.
 std::optional<bytes_view> encoded_in_place(codec c, const shape& s, const void* object) noexcept;
 std::optional<bytes_view> encoded_in_place(codec c, std::span<const parameter> parameters,
@@ -62,9 +62,13 @@ std::optional<bytes_view> encoded_in_place(codec c, std::span<const parameter> p
 blob take_bytes(const shape& s, void* object);
 
 /// Positional array of the given arguments, which may be fewer than the parameters. `raw`: the
-/// bytes of the one argument.
+/// bytes of the one argument. `marshal`: all of them must be given.
 result<void> encode_arguments(codec c, std::span<const parameter> parameters,
                               std::span<const void* const> arguments, base::byte_buffer& out);
+
+/// Whether such a codec can carry objects of these types at all: only `marshal` asks for certain
+/// ones. `unsupported` otherwise, with the path.
+result<void> check_types(codec c, std::span<const parameter> types);
 
 /// An array is positional; a map is by name (with the first ones by position in an array under the
 /// key "*", if the caller mixes) if every key is a parameter's name, otherwise the value
@@ -76,7 +80,7 @@ result<void> decode_arguments(codec c, std::span<const parameter> parameters,
                               const decode_options& options, base::byte_buffer* arena = nullptr);
 
 /// From one codec's bytes to another's: JSON and MessagePack in both directions, anything to
-/// itself, and `raw` to a string or bytes. JSON numbers, strings and times stay what they are.
+/// itself, and `raw` to a string or bytes. `marshal` says nothing of its types: `unsupported`.
 result<void> transcode(codec from, bytes_view in, codec to, base::byte_buffer& out,
                        const decode_options& options = {});
 

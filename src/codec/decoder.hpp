@@ -59,6 +59,7 @@ public:
             case kind::duration: return read_duration(*s.time, o);
             case kind::structure: return read_struct(*s.structure, o);
             case kind::dynamic: return read(*static_cast<value*>(o));
+            case kind::indirect: return read(*s.indirect->element, s.indirect->edit(o));
         }
         return false;
     }

@@ -34,6 +34,7 @@ public:
             case kind::enumeration: return write_enum(*s.enumeration, o);
             case kind::time_point: return write_time(*s.time, o);
             case kind::duration: return write_duration(*s.time, o);
+            case kind::indirect: return write(*s.indirect->element, s.indirect->get(o));
             case kind::optional: {
                 const void* element = s.optional->get(o);
                 return element == nullptr ? w_.nil() : write(*s.optional->element, element);

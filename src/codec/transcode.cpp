@@ -88,7 +88,11 @@ result<void> run(bytes_view in, base::byte_buffer& out, const decode_options& op
 
 result<void> transcode(codec from, bytes_view in, codec to, base::byte_buffer& out,
                        const decode_options& options) {
-    if (from == codec::raw && to == codec::raw) return out.append(in), result<void>();
+    if (from == to && (from == codec::raw || from == codec::marshal))
+        return out.append(in), result<void>();
+    if (from == codec::marshal || to == codec::marshal)
+        return error(errc::unsupported,
+                     "marshal cannot be translated: only who knows the types can read it");
     if (from == codec::raw) {
         const bool is_text = to == codec::json && is_utf8(as_text(in));
         if (is_text) return encode_value(to, value(as_text(in)), out);

@@ -94,8 +94,9 @@ private:
             calls.push_back(call_of(name.as_string(), m));
             if (std::find(results.begin(), results.end(), m["result"]) == results.end())
                 results.push_back(m["result"]);
-            if (m.find("codec") != nullptr && m["codec"] == value("raw") && codecs.size() == 2)
-                codecs.emplace_back("raw");
+            const value* own = m.find("codec");
+            if (own != nullptr && std::find(codecs.begin(), codecs.end(), *own) == codecs.end())
+                codecs.push_back(*own);
         }
         value result = results.size() == 1
                            ? std::move(results.front())

@@ -70,7 +70,8 @@ const char* name_of_kind(kind k) noexcept {
         case kind::structure: return "structure";
         case kind::dynamic: return shape_of<value>().name;
         case kind::array:
-        case kind::vector: break;
+        case kind::vector:
+        case kind::indirect: break;
     }
     return shape_of<std::vector<int>>().name;
 }

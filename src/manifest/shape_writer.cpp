@@ -63,6 +63,7 @@ value shape_writer::write(const shape& s) {
         case kind::time_point: return "time";
         case kind::duration: return value::object({{"is", "number"}, {"unit", "s"}});
         case kind::dynamic: return "any";
+        case kind::indirect: return write(*s.indirect->element);
         case kind::structure:
         case kind::enumeration: return write_named(s);
         case kind::optional: {

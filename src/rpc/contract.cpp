@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "codec/codec.hpp"
+
 namespace tenon::inline v0 {
 
 namespace {
@@ -30,12 +32,24 @@ std::vector<std::string> split(std::string_view list) {
     return names;
 }
 
+// The declared codec must be able to carry what the method takes and gives.
+void check_types(const std::string& where, const detail::method_info& m) {
+    std::vector<coding::parameter> types;
+    for (std::uint32_t i = 0; i < m.signature->param_count; ++i)
+        types.push_back({m.param_names[i].c_str(), m.signature->params[i]});
+    types.push_back({"result", m.signature->result});
+    auto fit = coding::check_types(*m.wire_codec, types);
+    if (!fit)
+        throw failure(error(fit.error().code(), where + ": " + std::string(fit.error().message())));
+}
+
 void check_params(const std::string& where, const detail::method_info& m) {
     if (m.param_names.size() != m.signature->param_count)
         bad(where + " names " + std::to_string(m.param_names.size()) + " parameters but takes " +
             std::to_string(m.signature->param_count));
     const bool raw = m.wire_codec == codec::raw;
     if (raw && m.signature->param_count > 1) bad(where + " is raw and so takes one parameter");
+    if (m.wire_codec) check_types(where, m);
 }
 
 }  // namespace

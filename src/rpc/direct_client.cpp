@@ -21,6 +21,7 @@ public:
         : core_(std::move(core)),
           route_(contract.publisher + "/" + contract.service + "." + info.name),
           codec_(info.wire_codec.value_or(core_->options().codec)),
+          codec_is_refused_(!core_->check_codec(codec_)),
           idempotent_(info.flags.idempotent) {
         core_->put_metadata(metadata_, route_, codec_);
         for (std::uint32_t i = 0; i < info.signature->param_count; ++i) {
@@ -134,6 +135,7 @@ private:
     }
 
     result<void> encode(const detail::call_arguments& args, base::byte_buffer& to) const {
+        if (codec_is_refused_) return core_->check_codec(codec_);
         auto done = coding::encode_arguments(codec_, parameters_, {args.items, args.count}, to);
         if (!done) return std::move(done).error().set_may_have_run(false);
         return done;
@@ -142,6 +144,7 @@ private:
     const std::shared_ptr<direct_client> core_;
     const std::string route_;
     const codec codec_;
+    const bool codec_is_refused_;
     const bool idempotent_;
     base::byte_buffer metadata_;
     local_resolver here_;
@@ -209,6 +212,16 @@ direct_client::bounds direct_client::bounds_of(const client_options& of_client,
         if (!b.cancel) b.cancel = outer->cancel;
     }
     return b;
+}
+
+result<void> direct_client::check_codec(codec c) const {
+    if (c != codec::marshal || endpoint_.kind != transport::scheme::tcp ||
+        options_.force_insecure_serialisation)
+        return {};
+    return error(errc::denied,
+                 "codec marshal is not for TCP, unless "
+                 "client_options::force_insecure_serialisation says otherwise")
+        .set_may_have_run(false);
 }
 
 void direct_client::put_metadata(base::byte_buffer& to, std::string_view route, codec c) const {
@@ -335,6 +348,7 @@ void put_dynamic_metadata(base::byte_buffer& to, std::string_view route, codec c
 
 result<bytes> direct_client::call_encoded(std::string_view route, codec c, bytes_view arguments,
                                           const call_options& options) {
+    TENON_TRY(check_codec(c));
     const bounds b = bounds_of(&options);
     if (is_local()) return call_encoded_here(route, c, arguments, b);
     base::byte_buffer metadata;
@@ -361,6 +375,7 @@ result<bytes> direct_client::call_encoded_here(std::string_view route, codec c,
 }
 
 result<void> direct_client::send(std::string_view route, codec c, bytes_view arguments) {
+    TENON_TRY(check_codec(c));
     if (is_local()) {
         auto answer = call_encoded_here(route, c, arguments, {});
         if (!answer) return std::move(answer).error();

@@ -63,6 +63,8 @@ public:
     result<void> send(std::string_view route, codec c, bytes_view arguments) override;
     std::vector<detail::binding> bind(const detail::contract_info& contract) override;
 
+    /// Whether this client may use the codec at its endpoint.
+    result<void> check_codec(codec c) const;
     /// Routing metadata, and the codec if it is not the connection's.
     void put_metadata(base::byte_buffer& to, std::string_view route, codec c) const;
 

@@ -75,6 +75,7 @@ server_connection::server_connection(std::shared_ptr<server_core> server, std::u
       peer_address_(address_of(link->peer())),
       peer_key_(key_of(link->peer())),
       peer_(info_of(link->peer(), peer_address_)),
+      from_network_(link->peer().kind == transport::scheme::tcp),
       from_(scope_of(link->peer())) {
     link_ = std::move(link);
     connected_ = true;
@@ -321,6 +322,10 @@ result<method_entry*> server_connection::understand(const wire::event& ev,
         return error(errc::unsupported,
                      "the data type of this request is not supported; use application/json, "
                      "application/x-msgpack or application/octet-stream");
+    if (c == codec::marshal && from_network_ && !server_->options().force_insecure_serialisation)
+        return error(errc::denied,
+                     "codec marshal is refused over TCP, unless "
+                     "server_options::force_insecure_serialisation says otherwise");
     wire_codec = *c;
     if (short_enough && meta.deadline_ms == 0 && meta.trace.empty())
         remember(ev.metadata, hash, *method, *c);

@@ -120,6 +120,7 @@ private:
     const std::string peer_address_;
     const std::string peer_key_;
     peer_info peer_;  // refers to peer_address_; changes before the first request only
+    const bool from_network_;
     const scopes from_;
     std::atomic<std::uint32_t> refs_{1};
     std::atomic<std::uint64_t> calls_{0};  // written by the loop, so without a read-modify-write

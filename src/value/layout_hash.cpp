@@ -45,6 +45,7 @@ void hasher::add_parts(const shape& s) {
         case kind::array:
         case kind::vector: add(s.sequence->count); return add(*s.sequence->element);
         case kind::optional: return add(*s.optional->element);
+        case kind::indirect: return add(*s.indirect->element);
         case kind::map:
             add(s.map->entry_size);
             add(*s.map->key);
@@ -76,10 +77,12 @@ void hasher::add_parts(const shape& s) {
             return;
         case kind::time_point:
         case kind::duration: {
-            // Units are told apart by what one second looks like.
-            alignas(16) std::array<unsigned char, 16> object{};
-            if (s.size <= object.size() && s.time->set(object.data(), 1, 0))
-                for (std::size_t i = 0; i < s.size; ++i) add(std::uint64_t{object[i]});
+            // Units are told apart by what some times look like.
+            for (const std::int64_t seconds : {1, 1'000'000'000}) {
+                alignas(16) std::array<unsigned char, 16> object{};
+                if (s.size <= object.size() && s.time->set(object.data(), seconds, 0))
+                    for (std::size_t i = 0; i < s.size; ++i) add(std::uint64_t{object[i]});
+            }
             return;
         }
         default: return;
