@@ -95,6 +95,7 @@ private:
     }
     bool store_checked(const shape& s, void* o, number n);
     bool read_real(const shape& s, void* o);
+    bool store_float(void* o, const number& n);
     bool read_text(std::string_view& s) {
         bool stable = false;
         return expect(token::string) && r_.string(s, stable);
@@ -110,6 +111,10 @@ private:
     }
     bool read_array(const sequence_ops& ops, void* o);
     bool read_vector(const sequence_ops& ops, void* o);
+    template <class T>
+    bool read_numbers(const sequence_ops& ops, void* o, scope& s);
+    template <class T>
+    bool read_number(const shape& s, void* o);
     bool read_map(const map_ops& ops, void* o);
     bool to_map_key(const shape& type, const key& k, map_key& out);
     bool read_variant(const variant_ops& ops, void* o);

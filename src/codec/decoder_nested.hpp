@@ -2,6 +2,8 @@
 // The members of decoder for containers, variants and structs; see decoder.hpp.
 
 #include <algorithm>
+#include <type_traits>
+#include <utility>
 
 #include "codec/decoder.hpp"
 
@@ -26,12 +28,68 @@ bool decoder<R>::read_array(const sequence_ops& ops, void* o) {
     return i == ops.count || wrong_count(ops.count, i);
 }
 
+/// Of a vector: how many bytes are made room for before its elements are there.
+constexpr std::size_t reserved_at_once = 65536;
+
+// Like read() for one number, with what is usual at hand.
+template <class R>
+template <class T>
+bool decoder<R>::read_number(const shape& type, void* o) {
+    number n;
+    if (!expect(token::number) || !r_.number(n)) return false;
+    if constexpr (std::is_same_v<T, double>) return store(o, n.as_double()), true;
+    else if constexpr (std::is_same_v<T, float>) return store_float(o, n);
+    else {
+        if (n.is == number::form::int64 && std::in_range<T>(n.i))
+            return store(o, static_cast<T>(n.i)), true;
+        return store_checked(type, o, n);
+    }
+}
+
+// Of vectors of numbers, which are made room for in steps. The vector's size is the room until the
+// end is known.
+template <class R>
+template <class T>
+bool decoder<R>::read_numbers(const sequence_ops& ops, void* o, scope& s) {
+    std::size_t room = std::min(r_.count_hint(s), reserved_at_once / sizeof(T));
+    auto* at = static_cast<std::byte*>(ops.resize(o, room));
+    std::size_t n = 0;
+    while (r_.next(s)) {
+        if (n == room) {
+            room = std::max<std::size_t>(2 * room, 16);
+            at = static_cast<std::byte*>(ops.resize(o, room));
+        }
+        if (!charge(sizeof(T))) return false;
+        if (!read_number<T>(*ops.element, at + n * sizeof(T))) return trouble_.in_element(n);
+        ++n;
+        if constexpr (requires { r_.template run<T>(s, at, n); }) {
+            const std::size_t more = r_.template run<T>(s, at + n * sizeof(T), room - n);
+            if (!charge(more * sizeof(T))) return false;
+            n += more;
+        }
+    }
+    if (trouble_.happened()) return false;
+    ops.resize(o, n);
+    return true;
+}
+
 template <class R>
 bool decoder<R>::read_vector(const sequence_ops& ops, void* o) {
     scope s;
     if (!expect(token::array) || !r_.begin_array(s)) return false;
+    switch (ops.element->kind) {
+        case kind::int8: return read_numbers<std::int8_t>(ops, o, s);
+        case kind::int16: return read_numbers<std::int16_t>(ops, o, s);
+        case kind::int32: return read_numbers<std::int32_t>(ops, o, s);
+        case kind::int64: return read_numbers<std::int64_t>(ops, o, s);
+        case kind::uint16: return read_numbers<std::uint16_t>(ops, o, s);
+        case kind::uint32: return read_numbers<std::uint32_t>(ops, o, s);
+        case kind::uint64: return read_numbers<std::uint64_t>(ops, o, s);
+        case kind::float32: return read_numbers<float>(ops, o, s);
+        case kind::float64: return read_numbers<double>(ops, o, s);
+        default: break;
+    }
     ops.clear(o);
-    constexpr std::size_t reserved_at_once = 65536;  // bytes; beyond that as elements arrive
     const std::size_t element_size = ops.element->size;
     const std::size_t hint = r_.count_hint(s);
     if (hint != 0) ops.reserve(o, std::min(hint, reserved_at_once / element_size + 1));

@@ -20,8 +20,12 @@ template <class R>
 bool decoder<R>::read_real(const shape& s, void* o) {
     number n;
     if (!expect(token::number) || !r_.number(n)) return false;
+    return s.kind == kind::float64 ? (store(o, n.as_double()), true) : store_float(o, n);
+}
+
+template <class R>
+bool decoder<R>::store_float(void* o, const number& n) {
     const double d = n.as_double();
-    if (s.kind == kind::float64) return store(o, d), true;
     if (std::isfinite(d) && std::abs(d) > double{std::numeric_limits<float>::max()})
         return trouble_.expected("float32", n.text());
     return store(o, static_cast<float>(d)), true;

@@ -2,6 +2,7 @@
 // The interpreter that writes an object by its shape. One instance of the template per writer.
 
 #include <limits>
+#include <type_traits>
 
 #include "codec/objects.hpp"
 #include "codec/token.hpp"
@@ -112,11 +113,41 @@ private:
             return w_.end_array(s);
         }
         const void* element = ops.data(o);
+        switch (ops.element->kind) {
+            case kind::float64: return write_run<double>(s, element, n) && w_.end_array(s);
+            case kind::float32: return write_run<float>(s, element, n) && w_.end_array(s);
+            case kind::int32: return write_run<std::int32_t>(s, element, n) && w_.end_array(s);
+            case kind::int64: return write_run<std::int64_t>(s, element, n) && w_.end_array(s);
+            default: break;
+        }
         for (std::size_t i = 0; i < n; ++i, element = at_offset(element, ops.element->size)) {
             w_.element(s);
             if (!write(*ops.element, element)) return trouble_.in_element(i);
         }
         return w_.end_array(s);
+    }
+
+    template <class T>
+    bool write_run(scope& s, const void* elements, std::size_t n) {
+        if constexpr (requires { w_.template run<T>(s, elements, n); }) {
+            w_.template run<T>(s, elements, n);
+            return true;
+        } else {
+            return write_one_by_one<T>(s, elements, n);
+        }
+    }
+    template <class T>
+    bool write_one_by_one(scope& s, const void* elements, std::size_t n) {
+        for (std::size_t i = 0; i < n; ++i) {
+            const T element = load<T>(at_offset(elements, i * sizeof(T)));
+            w_.element(s);
+            bool done = true;
+            if constexpr (std::is_same_v<T, double>) done = w_.float64(element);
+            else if constexpr (std::is_same_v<T, float>) done = w_.float32(element);
+            else done = w_.int64(element);
+            if (!done) return trouble_.in_element(i);
+        }
+        return true;
     }
 
     bool write_map(const map_ops& ops, const void* o) {

@@ -218,8 +218,8 @@ public:
 private:
     /// The next `n` elements; null if there are fewer.
     const std::byte* take(std::size_t align, std::size_t n, std::size_t size) {
-        at_ = std::min(round_up(at_, align), in_.size());
-        if (size != 0 && n > (in_.size() - at_) / size)
+        at_ = round_up(at_, align);
+        if (at_ > in_.size() || (size != 0 && n > (in_.size() - at_) / size))
             return trouble_.invalid("the message is too short"), nullptr;
         const std::byte* const found = in_.data() + at_;
         at_ += n * size;

@@ -2,7 +2,9 @@
 // Pull reader of MessagePack; see token.hpp. Lengths and counts are checked against what is left
 // of the input before anything is made of them; str is validated as UTF-8.
 
+#include <algorithm>
 #include <bit>
+#include <type_traits>
 
 #include "codec/sink.hpp"
 #include "codec/token.hpp"
@@ -71,6 +73,23 @@ public:
         return other_key(k);
     }
     std::size_t count_hint(const scope& s) const { return s.left; }
+    /// Reads what it can of the next elements, up to `n`, as numbers that are just T; gives how many.
+    template <class T>
+        requires std::is_floating_point_v<T> std::size_t run(scope& s, std::byte* to,
+                                                             std::size_t n) {
+            using bits = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
+            constexpr std::uint8_t head = sizeof(T) == 8 ? 0xCB : 0xCA;
+            const std::size_t most = std::min({n, s.left, remaining() / (1 + sizeof(T))});
+            std::size_t i = 0;
+            for (; i < most && *at_ == head; ++i, at_ += 1 + sizeof(T), to += sizeof(T)) {
+                bits b;
+                std::memcpy(&b, at_ + 1, sizeof b);
+                b = to_big_endian(b);
+                std::memcpy(to, &b, sizeof b);
+            }
+            s.left -= i;
+            return i;
+        }
 
 private:
     token peek_at(std::uint8_t b);

@@ -3,6 +3,7 @@
 // one array or map each. Containers of unknown count get their header when they end.
 
 #include <bit>
+#include <type_traits>
 
 #include "codec/sink.hpp"
 #include "codec/text.hpp"
@@ -54,6 +55,23 @@ public:
 
     bool begin_array(scope& s, std::size_t count) { return begin(s, count, 0x90, 0xDC); }
     bool element(scope& s) { return ++s.count, true; }
+    /// Elements that are all alike.
+    template <class T>
+        requires std::is_floating_point_v<T>
+    void run(scope& s, const void* elements, std::size_t n) {
+        using bits = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
+        s.count += n;
+        std::byte* at = out_.room(n * (1 + sizeof(T)));
+        const auto* from = static_cast<const std::byte*>(elements);
+        for (; n != 0; --n, from += sizeof(T), at += 1 + sizeof(T)) {
+            bits b;
+            std::memcpy(&b, from, sizeof b);
+            b = to_big_endian(b);
+            *at = static_cast<std::byte>(sizeof(T) == 8 ? 0xCB : 0xCA);
+            std::memcpy(at + 1, &b, sizeof b);
+        }
+        out_.advance_to(at);
+    }
     bool end_array(scope& s) { return s.header_at == unknown || end(s, 0x90, 0xDC); }
     bool begin_map(scope& s, std::size_t count) { return begin(s, count, 0x80, 0xDE); }
     bool key(scope& s, std::string_view k) { return ++s.count, string(k); }

@@ -3,6 +3,7 @@
 
 #include "rpc/test_support.hpp"
 #include "tenon/loaned.hpp"
+#include "tenon/manifest.hpp"
 
 namespace wave {
 
