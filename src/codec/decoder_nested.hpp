@@ -77,7 +77,7 @@ template <class R>
 bool decoder<R>::read_vector(const sequence_ops& ops, void* o) {
     scope s;
     if (!expect(token::array) || !r_.begin_array(s)) return false;
-    switch (ops.element->kind) {
+    switch (ops.resize != nullptr ? ops.element->kind : kind::nothing) {
         case kind::int8: return read_numbers<std::int8_t>(ops, o, s);
         case kind::int16: return read_numbers<std::int16_t>(ops, o, s);
         case kind::int32: return read_numbers<std::int32_t>(ops, o, s);

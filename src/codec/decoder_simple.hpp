@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/copy.hpp"
 #include "codec/decoder.hpp"
 
 namespace tenon::inline v0::coding {
@@ -82,7 +83,7 @@ bool decoder<R>::read_bytes(const bytes_ops& ops, void* o) {
         return trouble_.expected(number_text(std::uint64_t{ops.count}) + " bytes",
                                  number_text(std::uint64_t{size}));
     if (t == token::string) return read_base64(text, at) || trouble_.expected("base64", "text");
-    if (size != 0) std::memcpy(at, content.data(), size);
+    base::copy(at, content.data(), size);
     return true;
 }
 

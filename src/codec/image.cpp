@@ -8,6 +8,7 @@
 #include <new>
 #include <optional>
 
+#include "base/copy.hpp"
 #include "codec/decoding.hpp"
 #include "codec/objects.hpp"
 
@@ -218,7 +219,7 @@ image::image(const shape& type, std::vector<part> parts)
 
 void image::copy(std::byte* to, const std::byte* from, std::size_t n) const noexcept {
     if (whole_) {
-        if (n != 0) std::memcpy(to, from, n * size_);
+        base::copy(to, from, n * size_);
         return;
     }
     for (; n != 0; --n, to += size_, from += size_)

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/copy.hpp"
 #include "codec/objects.hpp"
 #include "tenon/loaned.hpp"
 
@@ -257,7 +258,7 @@ private:
         if (s.kind == kind::string) static_cast<std::string*>(o)->assign(as_text(text));
         else if (s.kind == kind::string_view) *static_cast<std::string_view*>(o) = as_text(text);
         else if (s.kind == kind::bytes_view) *static_cast<bytes_view*>(o) = text;
-        else if (std::byte* to = s.bytes->resize(o, n); n != 0) std::memcpy(to, from, n);
+        else if (std::byte* to = s.bytes->resize(o, n); n != 0) base::copy(to, from, n);
         return true;
     }
 
