@@ -104,6 +104,7 @@ public:
         for (const codec c : all_codecs) {
             tenon::client_options o;
             o.codec = c;
+            o.shared_memory = false;
             clients_.push_back(tenon::connect<codecs::echo>(endpoint, o));
         }
     }
