@@ -50,6 +50,7 @@ protected:
             // The listener is the parent's; nothing of it is touched.
             auto l = open_link(listener_->local()).value();
             if (finish(*l) != 0 || !l->is_shared()) _exit(2);
+            if (receive(*l, 1).size() != 1) _exit(2);  // the parent has done its first read
             body(*l);
             l.reset();
             _exit(0);
@@ -60,6 +61,7 @@ protected:
         std::byte none;
         while (!link_->is_shared() && wait_for(link_->fd(), POLLIN)) link_->read({&none, 1});
         ASSERT_TRUE(link_->is_shared());
+        ASSERT_TRUE(send_all(*link_, as_bytes("!")));
     }
     int join() {
         int status = -1;
