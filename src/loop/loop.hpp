@@ -153,6 +153,13 @@ public:
     /// Any thread: makes a sleeping loop look around.
     void wake() noexcept;
 
+    /// Any thread, a hint: the owner is at work and not in user code, so that what is posted now
+    /// runs soon and wakes nobody.
+    bool will_look_soon() const noexcept {
+        return !sleeping_.load(std::memory_order_relaxed) &&
+               !(ticket_.load(std::memory_order_relaxed) & user_bit);
+    }
+
     /// The time at the start of this round (owner).
     base::time_point now() const noexcept { return now_; }
     /// The present time, from here on also for now() (owner).

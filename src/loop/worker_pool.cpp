@@ -28,11 +28,22 @@ public:
     void reset() noexcept { called_.store(0, std::memory_order_relaxed); }
 
     std::thread thread;
-    bool newcomer = false;  // holds back until a job has waited too long
+    bool arriving = false;          // counted in arriving_
+    bool guarding = false;          // holds back until a job has waited …
+    base::nanoseconds patience{0};  // … that long
 
 private:
     base::futex_word called_{0};
 };
+
+namespace {
+
+// A thread that took a job so lately is likely to come back before another one would be awake.
+constexpr std::chrono::microseconds quick_job{50};
+// How long a job waits for it if it does not.
+constexpr std::chrono::microseconds guard_patience{200};
+
+}  // namespace
 
 worker_pool::worker_pool(pool_options options) : options_(std::move(options)) {}
 
@@ -52,13 +63,28 @@ bool worker_pool::submit(job& j) noexcept {
         j.submitted_ = base::time_source::steady().now();
         queue_.push_back(j);
         queued_.fetch_add(1, std::memory_order_relaxed);
-        if (!idle_.empty()) {
-            --idle_count_;
-            called = &idle_.pop_front().call();
-        }
+        called = attend(j.submitted_);
     }
     if (called) base::futex_wake(*called);  // not under the lock, which is what it wants first
     return true;
+}
+
+/// Sees to it that somebody looks after the jobs that wait. To be followed by futex_wake(), if there
+/// is something to wake.
+base::futex_word* worker_pool::attend(base::time_point now) noexcept {
+    if (idle_.empty() || arriving_ != 0) return nullptr;
+    const bool attended = now < attended_until_;
+    if (attended && guarded_) return nullptr;
+    worker& w = idle_.pop_front();
+    --idle_count_;
+    if (attended) {
+        w.guarding = guarded_ = true;
+        w.patience = guard_patience;
+    } else {
+        w.arriving = true;
+        ++arriving_;
+    }
+    return &w.call();
 }
 
 result<void> worker_pool::stop(bool drain) {
@@ -97,7 +123,7 @@ pool_stats worker_pool::stats() const noexcept {
 bool worker_pool::grow() noexcept {
     const std::size_t counted = live_ - std::min(blocked_, options_.most_blocked);
     const bool newcomer = counted >= options_.resident;
-    if (counted >= options_.max || (newcomer && newcomer_)) return false;
+    if (counted >= options_.max || (newcomer && guarded_)) return false;
     while (!ended_.empty()) {
         worker& w = ended_.pop_front();
         w.thread.join();  // it has nothing left to do but return
@@ -107,22 +133,32 @@ bool worker_pool::grow() noexcept {
         auto made = std::make_unique<worker>();
         workers_.reserve(workers_.size() + 1);
         worker& w = *made;
-        w.newcomer = newcomer;
+        w.guarding = newcomer;
+        w.patience = options_.target_wait;
+        w.arriving = !newcomer;
         w.thread = start_thread(options_.name, this, [this, &w] { main(w); });
         workers_.push_back(std::move(made));
     } catch (...) {  // no memory, or the system's limit of threads
         return false;
     }
     ++live_;
-    newcomer_ = newcomer_ || newcomer;
+    if (newcomer) guarded_ = true;
+    else ++arriving_;
     return true;
 }
 
 void worker_pool::note_blocked() noexcept {
     if (std::exchange(this_thread().blocked, true)) return;
-    const std::lock_guard lock(mutex_);
-    ++blocked_;
-    if (!queue_.empty() && idle_.empty() && !stopping_) grow();
+    base::futex_word* called = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        ++blocked_;
+        attended_until_ = {};
+        if (queue_.empty() || stopping_) return;
+        if (idle_.empty()) grow();
+        else called = attend(base::time_source::steady().now());
+    }
+    if (called) base::futex_wake(*called);
 }
 
 void worker_pool::main(worker& w) noexcept {
@@ -135,18 +171,23 @@ job* worker_pool::next(worker& w) noexcept {
     std::unique_lock lock(mutex_);
     if (std::exchange(this_thread().blocked, false)) --blocked_;
     for (;;) {
+        arrive(w);
+        const base::time_point now = base::time_source::steady().now();
         if (queue_.empty()) {
+            // While quick jobs come and go the guard stays: to wake it again and again costs more.
+            const bool stays = w.guarding && w.patience == guard_patience && !stopping_;
+            if (stays && now - taken_at_ < guard_patience) {
+                hold_back(w, lock, guard_patience);
+                continue;
+            }
             settle(w);
+            attended_until_ = {};  // others may be busy for long
             if (stopping_ || !rest(w, lock)) return nullptr;
             continue;
         }
-        const base::time_point now = base::time_source::steady().now();
         const base::nanoseconds waited = now - queue_.front().submitted_;
-        if (w.newcomer && waited < options_.target_wait && !stopping_) {
-            w.reset();
-            lock.unlock();
-            w.wait_for(options_.target_wait - waited);
-            lock.lock();
+        if (w.guarding && waited < w.patience && !stopping_) {
+            hold_back(w, lock, w.patience - waited);
             continue;
         }
         settle(w);
@@ -155,15 +196,36 @@ job* worker_pool::next(worker& w) noexcept {
         ++stats_.started;
         stats_.waited += waited;
         stats_.longest_wait = std::max(stats_.longest_wait, waited);
+        taken_at_ = now;
+        attended_until_ = now + quick_job;
         // This job may block for long: somebody has to watch over those that still wait.
-        if (!queue_.empty() && idle_.empty() && !stopping_) grow();
+        base::futex_word* called = nullptr;
+        if (!queue_.empty() && !stopping_) {
+            if (idle_.empty()) grow();
+            else called = attend(now);
+        }
+        lock.unlock();
+        if (called) base::futex_wake(*called);
         return &j;
     }
 }
 
-/// A newcomer that has seen what it waited for is a worker like the others.
+/// A woken thread is here.
+void worker_pool::arrive(worker& w) noexcept {
+    if (std::exchange(w.arriving, false)) --arriving_;
+}
+
+/// A guard that has seen what it waited for is a worker like the others.
 void worker_pool::settle(worker& w) noexcept {
-    if (std::exchange(w.newcomer, false)) newcomer_ = false;
+    if (std::exchange(w.guarding, false)) guarded_ = false;
+}
+
+void worker_pool::hold_back(worker& w, std::unique_lock<base::mutex>& lock,
+                            base::nanoseconds t) noexcept {
+    w.reset();
+    lock.unlock();
+    w.wait_for(t);
+    lock.lock();
 }
 
 /// Waits to be called. False if the thread is to end since it is one too many.

@@ -1,10 +1,12 @@
 #pragma once
 // Threads for work that may block: handlers declared `blocking`, slow methods, name resolution.
 //
-// First in, first out, with a bounded queue. An idle thread is woken at once; a new thread is only
-// made when the oldest job has waited longer than the target, so a burst of quick jobs makes at
-// most one. Threads beyond the resident ones end after some time without a job. All threads block
-// every signal and are named.
+// First in, first out, with a bounded queue. An idle thread is woken at once, unless a thread has
+// taken a job just now and so will soon look for the next: waking a thread takes far longer than a
+// quick job. Meanwhile another one, the guard, watches the clock, and steps in when a job has waited
+// for a moment. A new thread is only made when the oldest job has waited longer than the target, so
+// a burst of quick jobs makes at most one. Threads beyond the resident ones end after some time
+// without a job. All threads block every signal and are named.
 
 #include <atomic>
 #include <chrono>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/futex.hpp"
 #include "base/intrusive.hpp"
 #include "base/mutex.hpp"
 #include "tenon/result.hpp"
@@ -103,8 +106,11 @@ private:
     void main(worker& w) noexcept;
     job* next(worker& w) noexcept;
     bool rest(worker& w, std::unique_lock<base::mutex>& lock) noexcept;
+    void arrive(worker& w) noexcept;
     void settle(worker& w) noexcept;
     bool grow() noexcept;
+    base::futex_word* attend(base::time_point now) noexcept;
+    void hold_back(worker& w, std::unique_lock<base::mutex>& lock, base::nanoseconds t) noexcept;
 
     const pool_options options_;
     std::atomic<std::size_t> queued_{0};
@@ -116,7 +122,10 @@ private:
     std::size_t live_ = 0;
     std::size_t blocked_ = 0;  // of the live ones
     std::size_t idle_count_ = 0;
-    bool newcomer_ = false;  // a thread is being made, or waits for the target to pass
+    std::size_t arriving_ = 0;     // woken to take a job, and not here yet
+    bool guarded_ = false;         // a thread is being made, or watches over the jobs that wait
+    base::time_point taken_at_{};  // when the last job was taken …
+    base::time_point attended_until_{};  // … and how long its thread is expected back soon
     bool stopping_ = false;
     pool_stats stats_;
 };

@@ -111,6 +111,25 @@ TEST(WorkerPool, GrowsWhileJobsBlockEachOther) {
     EXPECT_TRUE(pool.stop(true));
 }
 
+// The second job comes while the first one's thread is expected back, and nothing comes afterwards.
+TEST(WorkerPool, JobBehindOneThatBlocksGetsAThread) {
+    worker_pool pool(pool_options::fixed(4));
+    for (int round = 0; round < 300; ++round) {
+        gate go, done;
+        test_job first([&] { go.pass(); });
+        test_job second([&] { go.open(); });
+        test_job third([&] { done.open(); });
+        ASSERT_TRUE(pool.submit(first));
+        if (round % 2 == 1) std::this_thread::sleep_for(60us);  // it runs by now
+        ASSERT_TRUE(pool.submit(second));
+        ASSERT_TRUE(pool.submit(third));
+        go.pass();
+        done.pass();
+        while (pool.stats().idle < pool.stats().threads) std::this_thread::yield();
+    }
+    EXPECT_TRUE(pool.stop(true));
+}
+
 TEST(WorkerPool, BurstOfQuickJobsMakesOneNewcomerAtMost) {
     pool_options options;
     options.resident = 1;

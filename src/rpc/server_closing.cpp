@@ -159,6 +159,7 @@ loop::turn server_connection::run_errands(loop::event_loop&) {
         if ((todo & read_again) && stalled_) loop_.make_ready(*this);
         if (todo & drain_calls) drain_step();
         if (todo & look_later) note_use();
+        if (todo & write_out) loop_.defer(flush_work_);
         if (todo & close_now) closing_ = true;
         if (closing_) loop_.make_ready(*this);
     }

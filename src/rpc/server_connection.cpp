@@ -466,7 +466,7 @@ void server_connection::answer(service_call& call, void* result) {
         if (answered_in_place(call) || !connected_) return;
         processing = processing_;
     }
-    kick(processing);
+    send_answer(processing);
 }
 
 void server_connection::fail(service_call& call, const error& e) {
@@ -481,7 +481,15 @@ void server_connection::fail(service_call& call, const error& e) {
         if (answered_in_place(call) || !connected_) return;
         processing = processing_;
     }
-    kick(processing);
+    send_answer(processing);
+}
+
+/// A thread of the pool leaves the writing to a loop that is at work: answers of many calls go out
+/// together.
+void server_connection::send_answer(bool processing) {
+    if (loop_.in_loop_thread() || !loop_.will_look_soon()) return kick(processing);
+    // Who processes looks for output afterwards, under the mutex, and so finds this.
+    if (!processing) post(write_out);
 }
 
 void server_connection::keep(service_call& from, service_call& kept) {

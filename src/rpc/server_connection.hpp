@@ -93,7 +93,8 @@ private:
         watch_output = 4,
         drain_calls = 8,
         close_now = 16,
-        look_later = 32
+        look_later = 32,
+        write_out = 64
     };
     void post(errand e) noexcept;
     loop::turn run_errands(loop::event_loop&);
@@ -106,6 +107,7 @@ private:
     void end_session();  // mutex held
     bool discard_input();
     loop::turn close();
+    void send_answer(bool processing);
     bool answered_in_place(service_call& call) noexcept;
     bool is_in_place(const service_call& call) const noexcept {
         return in_place_.load(std::memory_order_relaxed) == &call;
