@@ -23,6 +23,8 @@ class results:
         for path in paths:
             with open(path, encoding="utf-8") as file:
                 content = json.load(file)
+            if "results" not in content:
+                continue  # of another kind
             self.machines[str(path)] = content["machine"]
             for row in content["results"]:
                 row.setdefault("threads", 1)
