@@ -99,6 +99,7 @@ struct loop_stats {
 };
 
 struct loop_options {
+    unsigned index = 0;                       ///< among the loops of a runtime
     const base::time_source* time = nullptr;  ///< null: the machine's
     const spin_policy* spin = nullptr;        ///< null: never spin
     /// Ends a spin early when it returns true: something else on this machine wants the CPU.
@@ -203,6 +204,16 @@ public:
     static bool in_user_code() noexcept;
 
     loop_stats stats() const noexcept;
+    unsigned index() const noexcept { return options_.index; }
+
+    // --- load; any thread, for choosing among loops ---
+
+    /// What lives on this loop, such as a connection, counts itself here.
+    void add_tenant() noexcept { tenants_.fetch_add(1, std::memory_order_relaxed); }
+    void remove_tenant() noexcept { tenants_.fetch_sub(1, std::memory_order_relaxed); }
+    unsigned tenants() const noexcept { return tenants_.load(std::memory_order_relaxed); }
+    /// How much of the last tenths of a second it was not asleep, per mille; as the monitor sees it.
+    unsigned busy() const noexcept { return busy_.load(std::memory_order_relaxed); }
 
 private:
     friend class claim;
@@ -258,6 +269,8 @@ private:
     std::atomic<std::uint64_t> turns_{0};
     std::atomic<std::uint64_t> sleeps_{0};
     std::atomic<std::uint64_t> takeovers_{0};
+    std::atomic<unsigned> tenants_{0};
+    std::atomic<unsigned> busy_{0};
     std::atomic<const void*> what_{nullptr};
     alignas(64) std::atomic<std::uint64_t> ticket_{0};
     alignas(64) std::atomic<work*> inbox_{nullptr};

@@ -93,16 +93,34 @@ void monitor::main() noexcept {
             // Announce the rest, then look once more: a loop that became active in between either
             // shows here or sees resting_; see notice(). The same for stop().
             resting_.store(1, std::memory_order_seq_cst);
-            if (look() || stop_.load(std::memory_order_seq_cst)) {
+            if (look() || stop_.load(std::memory_order_seq_cst))
                 resting_.store(0, std::memory_order_relaxed);
-            } else {
-                while (resting_.load(std::memory_order_seq_cst) != 0) base::futex_wait(resting_, 1);
-            }
+            else rest();
             last_active = time.now();
             continue;
         }
         base::futex_wait_for(resting_, 0, options_.tick);  // stop() need not hurry
     }
+}
+
+void monitor::rest() noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        for (watched& w : loops_) {
+            w.busy = 0;
+            w.loop->busy_.store(0, std::memory_order_relaxed);
+        }
+    }
+    while (resting_.load(std::memory_order_seq_cst) != 0) base::futex_wait(resting_, 1);
+}
+
+/// A moving average over about a hundred looks.
+void monitor::sample(watched& w) noexcept {
+    constexpr unsigned looks = 128;
+    constexpr unsigned whole = 1'000 * looks;
+    const bool awake = !w.loop->sleeping_.load(std::memory_order_relaxed);
+    w.busy = w.busy - w.busy / looks + (awake ? whole / looks : 0);
+    w.loop->busy_.store(w.busy / looks, std::memory_order_relaxed);
 }
 
 /// Whether user code that was seen for a while really does something, or sleeps.
@@ -126,6 +144,7 @@ bool monitor::look() noexcept {
         const std::uint64_t turns = w.loop->turns_.load(std::memory_order_seq_cst);
         const std::uint64_t word = w.loop->ticket_.load(std::memory_order_acquire);
         active = active || turns != w.turns;
+        sample(w);
         w.turns = turns;
         if (!(word & event_loop::user_bit)) continue;
         active = true;

@@ -4,7 +4,8 @@
 // One thread. It sleeps while no loop does anything, so an idle process has no wake-ups; a loop that
 // becomes active wakes it, at most once per `rest_after`. While it is awake it looks at each loop
 // every `tick`. It reads no clock on the loops' path: user code is slow when it is still the same
-// after so many ticks, and its thread was not just waiting for a CPU.
+// after so many ticks, and its thread was not just waiting for a CPU. On the way it finds out how
+// busy each loop is.
 
 #include <atomic>
 #include <chrono>
@@ -57,6 +58,7 @@ private:
         explicit watched(event_loop& l) noexcept : loop(&l) {}
         event_loop* loop;
         std::uint64_t turns = 0;   // when last looked
+        unsigned busy = 0;         // busy() in fine steps
         std::uint64_t word = 0;    // of the bracket that was open then …
         base::time_point since{};  // … and since when it is known
         bool reported = false;
@@ -76,6 +78,8 @@ private:
     void wake() noexcept;
     void main() noexcept;
     bool look() noexcept;
+    void rest() noexcept;
+    static void sample(watched& w) noexcept;
     bool is_slow(watched& w, base::time_point now) const noexcept;
 
     const monitor_options options_;

@@ -21,7 +21,7 @@ bool carries_data(wire::frame_type type) noexcept {
 
 }  // namespace
 
-connection::connection(loop::event_loop& loop) : pollable(true), loop_(loop) {}
+connection::connection(loop::event_loop& loop) : pollable(true), loop_(loop) { loop_.add_tenant(); }
 
 connection::input connection::read_some() noexcept {
     const auto space = reader_.space();

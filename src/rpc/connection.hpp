@@ -42,7 +42,7 @@ protected:
     };
 
     explicit connection(loop::event_loop& loop);
-    ~connection() = default;
+    ~connection() { loop_.remove_tenant(); }
 
     /// One read. Reader.
     input read_some() noexcept;

@@ -66,8 +66,7 @@ void runtime_core::start() {
     lo.busy_elsewhere = &pool_is_busy;
     lo.context = pool_.get();
     const std::size_t count = is_external() ? 1 : std::max(1U, options_.loops);
-    for (std::size_t i = 0; i < count; ++i)
-        loops_.push_back(std::make_unique<loop::event_loop>(lo));
+    for (; lo.index < count; ++lo.index) loops_.push_back(std::make_unique<loop::event_loop>(lo));
     if (is_external()) {
         loops_.front()->run_ready();  // from now on what is posted makes fd() readable
         return;
@@ -107,7 +106,28 @@ companion& runtime_core::companion_of(std::unique_ptr<companion> (*make)(runtime
 }
 
 loop::event_loop& runtime_core::next_loop() noexcept {
-    return *loops_[next_.fetch_add(1, std::memory_order_relaxed) % loops_.size()];
+    const std::size_t n = loops_.size();
+    if (n == 1) return *loops_.front();
+    // A loop that sleeps half of the time has room, and what it does may be mere chance.
+    const auto pressure = [](const loop::event_loop& l) {
+        constexpr unsigned half = 500;
+        return 2 * (std::max(l.busy(), half) - half);
+    };
+    std::uint64_t tenants = 0, busy = 0;
+    for (const auto& l : loops_) tenants += l->tenants(), busy += pressure(*l);
+    // What a connection adds, as far as one can tell from those there are; idle ones count, too.
+    const std::uint64_t each = 1 + (tenants == 0 ? 0 : busy / tenants);
+    const std::size_t first = next_.fetch_add(1, std::memory_order_relaxed);
+    loop::event_loop* best = nullptr;
+    std::uint64_t least = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        loop::event_loop& l = *loops_[(first + i) % n];
+        const std::uint64_t load = pressure(l) + each * l.tenants();
+        if (best && load >= least) continue;
+        best = &l;
+        least = load;
+    }
+    return *best;
 }
 
 bool runtime_core::is_forked() const noexcept {

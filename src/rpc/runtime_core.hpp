@@ -65,7 +65,8 @@ public:
     loop::worker_pool& pool() noexcept { return *pool_; }
     bool is_external() const noexcept { return kind_ == threads::none; }
 
-    /// The loops take turns.
+    /// The one with the least to do, by its connections and by how busy it was of late; those that
+    /// are equal take turns.
     loop::event_loop& next_loop() noexcept;
     loop::event_loop& loop(std::size_t i) noexcept { return *loops_[i]; }
     std::size_t loop_count() const noexcept { return loops_.size(); }
