@@ -58,9 +58,9 @@ method_entry::method_entry(const detail::contract_info& contract, const detail::
 }
 
 void method_entry::note_slow() noexcept {
-    counters.slow.fetch_add(1, std::memory_order_relaxed);
+    counters.first().slow.fetch_add(1, std::memory_order_relaxed);
     const std::int64_t now = steady_ns();
-    const std::uint64_t so_far = counters.calls.load(std::memory_order_relaxed);
+    const std::uint64_t so_far = counters.calls();
     {
         const std::lock_guard lock(slow_mutex_);
         if (slow_in_window_ == 0 || now - window_began_ns_ > slow_window_ns) {
@@ -79,20 +79,21 @@ void method_entry::note_slow() noexcept {
 }
 
 method_stats method_entry::stats() const {
+    const counter_parts::totals t = counters.read();
     method_stats s;
     s.route = route_;
-    s.calls = counters.calls.load(std::memory_order_relaxed);
-    s.slow = counters.slow.load(std::memory_order_relaxed);
+    s.calls = t.calls;
+    s.slow = t.slow;
     s.on_pool = on_pool();
-    s.in_flight = counters.in_flight.load(std::memory_order_relaxed);
+    s.in_flight = t.in_flight;
     for (std::size_t i = 0; i < method_counters::codes; ++i) {
-        const std::uint64_t n = counters.errors[i].load(std::memory_order_relaxed);
+        const std::uint64_t n = t.errors[i];
         if (n == 0) continue;
         s.errors += n;
         s.errors_by_code[std::string(to_string(static_cast<errc>(i)))] = n;
     }
-    s.latency = counters.latency.summary();
-    s.queue_wait = counters.queue_wait.summary();
+    s.latency = t.latency.summary();
+    s.queue_wait = t.queue_wait.summary();
     return s;
 }
 

@@ -60,7 +60,7 @@ public:
     /// The monitor saw a run that held its loop for too long.
     void note_slow() noexcept;
 
-    method_counters counters;
+    counter_parts counters;
     method_stats stats() const;
 
 private:

@@ -10,8 +10,11 @@ namespace tenon::inline v0::rpc {
 
 namespace {
 
-using counter = std::atomic<std::uint64_t>;
-using entries = std::vector<const method_entry*>;
+struct counted_method {
+    const method_entry* method;
+    counter_parts::totals totals;
+};
+using entries = std::vector<counted_method>;
 
 // Borders of the buckets that Prometheus sees: 1.024 µs to 17.2 s, each twice the one before.
 constexpr unsigned first_bits = 10;
@@ -69,26 +72,24 @@ void put_server(writer& w, const server_core& server) {
 }
 
 void put_counts(writer& w, std::string_view name, std::string_view type, std::string_view help,
-                const entries& methods, counter method_counters::*which) {
+                const entries& methods, std::uint64_t counter_parts::totals::*which) {
     w.family(name, type, help);
-    for (const method_entry* m : methods)
-        w.sample("", labels_of(*m), (m->counters.*which).load(std::memory_order_relaxed));
+    for (const counted_method& m : methods) w.sample("", labels_of(*m.method), m.totals.*which);
 }
 
 void put_errors(writer& w, const entries& methods) {
     w.family("tenon_errors_total", "counter", "Calls that failed, by the code of the error.");
-    for (const method_entry* m : methods)
+    for (const counted_method& m : methods)
         for (std::size_t i = 0; i < method_counters::codes; ++i)
-            if (const auto n = m->counters.errors[i].load(std::memory_order_relaxed))
-                w.sample(
-                    "",
-                    fmt::format(R"({},code="{}")", labels_of(*m), to_string(static_cast<errc>(i))),
-                    n);
+            if (const auto n = m.totals.errors[i])
+                w.sample("",
+                         fmt::format(R"({},code="{}")", labels_of(*m.method),
+                                     to_string(static_cast<errc>(i))),
+                         n);
 }
 
-void put_histogram(writer& w, const method_entry& m, const histogram& h) {
+void put_histogram(writer& w, const method_entry& m, const histogram::snapshot& s) {
     const std::string labels = labels_of(m);
-    const histogram::snapshot s = h.read();
     for (unsigned bits = first_bits; bits <= last_bits; ++bits)
         w.sample("_bucket", fmt::format(R"({},le="{}")", labels, seconds(std::uint64_t{1} << bits)),
                  s.below(bits));
@@ -113,24 +114,27 @@ std::string escape_label(std::string_view text) {
 }
 
 std::string metrics_of(const server_core& server, observer who) {
-    const entries methods = methods_for(server, "*", who);
+    entries methods;
+    for (const method_entry* m : methods_for(server, "*", who))
+        methods.push_back({m, m->counters.read()});
     writer w;
     put_server(w, server);
     put_counts(w, "tenon_calls_total", "counter", "Calls taken up.", methods,
-               &method_counters::calls);
+               &counter_parts::totals::calls);
     put_errors(w, methods);
     put_counts(w, "tenon_in_flight", "gauge",
                "Calls not answered yet, without quick ones at their first try.", methods,
-               &method_counters::in_flight);
+               &counter_parts::totals::in_flight);
     put_counts(w, "tenon_slow_runs_total", "counter", "Runs that held an event loop for too long.",
-               methods, &method_counters::slow);
+               methods, &counter_parts::totals::slow);
     w.family("tenon_call_seconds", "histogram",
              "From taking a call up until its handler answered; of a sample of the quick calls.");
-    for (const method_entry* m : methods) put_histogram(w, *m, m->counters.latency);
+    for (const counted_method& m : methods) put_histogram(w, *m.method, m.totals.latency);
     w.family("tenon_queue_wait_seconds", "histogram",
              "How long calls waited for a thread of the pool or a serial method.");
-    for (const method_entry* m : methods)
-        if (m->on_pool() || m->gate()) put_histogram(w, *m, m->counters.queue_wait);
+    for (const counted_method& m : methods)
+        if (m.method->on_pool() || m.method->gate())
+            put_histogram(w, *m.method, m.totals.queue_wait);
     return w.take();
 }
 

@@ -374,7 +374,7 @@ loop::turn server_connection::on_request(wire::event& ev) {
         if (is_in_place(call)) set_in_place(nullptr);
     }
     if (call.holds_path) {
-        method->counters.in_flight.fetch_sub(1, std::memory_order_relaxed);
+        method->counters.first().in_flight.fetch_sub(1, std::memory_order_relaxed);
         {
             const std::lock_guard lock(mutex_);
             if (session_->user(call.stream) == &call) session_->attach(call.stream, nullptr);
@@ -392,7 +392,7 @@ void server_connection::on_taken_over(loop::event_loop&) {
     if (!call) return;
     call->parked = reader_.detach();
     call->holds_path = true;
-    call->method().counters.in_flight.fetch_add(1, std::memory_order_relaxed);
+    call->method().counters.first().in_flight.fetch_add(1, std::memory_order_relaxed);
     call->outlived = true;
     session_->attach(call->stream, call);
     refs_.fetch_add(1, std::memory_order_relaxed);
@@ -452,7 +452,7 @@ void server_connection::answer(service_call& call, void* result) {
         if (!done) {
             error e(errc::internal,
                     "the result cannot be sent: " + std::string(done.error().message()));
-            call.method().counters.count_error(e.code());
+            call.method().counters.first().count_error(e.code());
             return fail(call, e);
         }
         payload = {encoded.view(), &encoded};

@@ -133,7 +133,8 @@ private:
     method_entry* method_;
     reply_path* path_;
     const peer_info* peer_;
-    std::atomic<std::uint32_t> refs_{0};  // 0: on the stack
+    std::atomic<std::uint32_t> refs_{0};   // 0: on the stack
+    method_counters* counters_ = nullptr;  // of this loop or thread
     unsigned weight_ = 0;     // in the method's latency; 0: not measured; kept: always 1
     base::time_point begun_;  // if measured
     std::atomic<std::uint32_t> pins_{0};

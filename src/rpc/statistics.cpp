@@ -1,6 +1,7 @@
 #include "rpc/statistics.hpp"
 
 #include <cmath>
+#include <new>
 
 namespace tenon::inline v0::rpc {
 
@@ -35,16 +36,59 @@ std::uint64_t histogram::snapshot::below(unsigned bits) const noexcept {
     return n;
 }
 
-quantiles histogram::summary() const noexcept {
-    const snapshot s = read();
+quantiles histogram::snapshot::summary() const noexcept {
     quantiles q;
-    q.count = s.count;
-    if (s.count != 0)
-        q.mean = std::chrono::nanoseconds(static_cast<std::int64_t>(s.sum_ns / s.count));
-    q.p50 = s.quantile(0.5);
-    q.p90 = s.quantile(0.9);
-    q.p99 = s.quantile(0.99);
+    q.count = count;
+    if (count != 0) q.mean = std::chrono::nanoseconds(static_cast<std::int64_t>(sum_ns / count));
+    q.p50 = quantile(0.5);
+    q.p90 = quantile(0.9);
+    q.p99 = quantile(0.99);
     return q;
+}
+
+void histogram::snapshot::add(const snapshot& other) noexcept {
+    for (std::size_t i = 0; i < buckets; ++i) counts[i] += other.counts[i];
+    count += other.count;
+    sum_ns += other.sum_ns;
+}
+
+counter_parts::~counter_parts() {
+    for (auto& p : parts_)
+        if (method_counters* const part = p.load(); part != &first_) delete part;
+}
+
+method_counters& counter_parts::make(unsigned i) noexcept {
+    auto* const made = new (std::nothrow) method_counters;
+    if (!made) return first_;
+    method_counters* there = nullptr;
+    // acq_rel: publishes the new part, or finds another thread's.
+    if (parts_[i].compare_exchange_strong(there, made, std::memory_order_acq_rel)) return *made;
+    delete made;
+    return *there;
+}
+
+counter_parts::totals counter_parts::read() const noexcept {
+    totals t;
+    for (const auto& p : parts_) {
+        const method_counters* const part = p.load(std::memory_order_acquire);
+        if (!part) continue;
+        t.calls += part->calls.load(std::memory_order_relaxed);
+        t.slow += part->slow.load(std::memory_order_relaxed);
+        t.in_flight += part->in_flight.load(std::memory_order_relaxed);
+        for (std::size_t i = 0; i < t.errors.size(); ++i)
+            t.errors[i] += part->errors[i].load(std::memory_order_relaxed);
+        t.latency.add(part->latency.read());
+        t.queue_wait.add(part->queue_wait.read());
+    }
+    return t;
+}
+
+std::uint64_t counter_parts::calls() const noexcept {
+    std::uint64_t n = 0;
+    for (const auto& p : parts_)
+        if (const method_counters* const part = p.load(std::memory_order_acquire))
+            n += part->calls.load(std::memory_order_relaxed);
+    return n;
 }
 
 }  // namespace tenon::inline v0::rpc

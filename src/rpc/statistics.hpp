@@ -53,16 +53,18 @@ public:
         std::chrono::nanoseconds quantile(double q) const noexcept;
         /// Of all below 2^bits nanoseconds, for bits of 5 to top_bits.
         std::uint64_t below(unsigned bits) const noexcept;
+        quantiles summary() const noexcept;
+        void add(const snapshot& other) noexcept;
     };
     snapshot read() const noexcept;
-    quantiles summary() const noexcept;
 
 private:
     std::array<std::atomic<std::uint64_t>, buckets> counts_{};
     std::atomic<std::uint64_t> sum_ns_{0};
 };
 
-struct method_counters {
+/// What some of the threads counted; see counter_parts. On cache lines of its own.
+struct alignas(64) method_counters {
     static constexpr std::uint64_t all_of_the_first = 64;
     /// Afterwards one in 2^bits: asking the clock twice takes about as long as an in-process call.
     static constexpr unsigned remote_bits = 4;
@@ -88,6 +90,46 @@ struct method_counters {
     std::array<std::atomic<std::uint64_t>, codes> errors{};
     histogram latency;
     histogram queue_wait;
+};
+
+/// All that is counted of one method. Loops that serve it at the same time must not write to the
+/// same cache line, which would cost each call more than everything else that is counted; so each
+/// has a part of its own, made when it is first needed. Thread-safe.
+class counter_parts {
+public:
+    /// Loops beyond that share parts.
+    static constexpr unsigned most = 64;
+
+    counter_parts() noexcept { parts_[0].store(&first_, std::memory_order_relaxed); }
+    counter_parts(const counter_parts&) = delete;
+    counter_parts& operator=(const counter_parts&) = delete;
+    ~counter_parts();
+
+    /// That of loop `i` of a runtime, or of any other division of the threads.
+    method_counters& of(unsigned i) noexcept {
+        // Acquire: the part was made by another thread.
+        method_counters* const part = parts_[i % most].load(std::memory_order_acquire);
+        return part ? *part : make(i % most);
+    }
+    /// For what is rare.
+    method_counters& first() noexcept { return first_; }
+
+    struct totals {
+        std::uint64_t calls = 0;
+        std::uint64_t slow = 0;
+        std::uint64_t in_flight = 0;
+        std::array<std::uint64_t, method_counters::codes> errors{};
+        histogram::snapshot latency;
+        histogram::snapshot queue_wait;
+    };
+    totals read() const noexcept;
+    std::uint64_t calls() const noexcept;
+
+private:
+    method_counters& make(unsigned i) noexcept;
+
+    std::array<std::atomic<method_counters*>, most> parts_{};
+    method_counters first_;
 };
 
 }  // namespace tenon::inline v0::rpc

@@ -68,8 +68,8 @@ TEST(histogram, counts_below_powers_of_two_are_exact) {
 
 TEST(histogram, empty_negative_and_endless) {
     const auto h = std::make_unique<histogram>();
-    EXPECT_EQ(h->summary().p99.count(), 0);
-    EXPECT_EQ(h->summary().mean.count(), 0);
+    EXPECT_EQ(h->read().summary().p99.count(), 0);
+    EXPECT_EQ(h->read().summary().mean.count(), 0);
     h->add(nanoseconds(-5), 1);
     EXPECT_EQ(h->read().quantile(1).count(), 2);
     h->add(nanoseconds::max(), 1);
@@ -103,6 +103,31 @@ TEST(sampling, the_first_calls_are_all_measured) {
     const auto c = std::make_unique<method_counters>();
     for (std::uint64_t i = 0; i < method_counters::all_of_the_first; ++i)
         EXPECT_EQ(c->begin_call(4), 1u);
+}
+
+TEST(counters, parts_add_up) {
+    const auto c = std::make_unique<tenon::rpc::counter_parts>();
+    EXPECT_EQ(&c->of(0), &c->first());
+    EXPECT_EQ(&c->of(1), &c->of(1));
+    EXPECT_NE(&c->of(1), &c->of(2));
+    EXPECT_EQ(&c->of(tenon::rpc::counter_parts::most + 1), &c->of(1));
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < 4; ++i)
+        threads.emplace_back([&c, i] {
+            for (int n = 0; n < 1'000; ++n) c->of(i % 3).begin_call(4);
+            c->of(i).count_error(tenon::errc::invalid);
+            c->of(i).in_flight += 1;
+            c->of(i + 1).in_flight -= 1;  // another thread may answer
+            c->of(i).latency.add(1us, 2);
+        });
+    for (std::thread& t : threads) t.join();
+    EXPECT_EQ(c->calls(), 4'000U);
+    const auto t = c->read();
+    EXPECT_EQ(t.calls, 4'000U);
+    EXPECT_EQ(t.in_flight, 0U);
+    EXPECT_EQ(t.errors[static_cast<std::size_t>(tenon::errc::invalid)], 4U);
+    EXPECT_EQ(t.latency.count, 8U);
+    EXPECT_EQ(t.latency.sum_ns, 8'000U);
 }
 
 class statistics : public testing::TestWithParam<const char*> {
