@@ -6,6 +6,9 @@
 //   typed    Tenon on both sides, callbacks on the client's loop
 //
 // The calls take the connections in turn, or, "scattered", those of a random tenth of them.
+//
+// And what a second loop of the server brings, for handlers that compute for 20 µs and for such that
+// do nothing. The client needs a CPU, too.
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -30,6 +33,7 @@ constexpr auto until_idle = std::chrono::milliseconds(2'000);
 constexpr unsigned parts = 10;   // scattered: this part of all connections at a time …
 constexpr unsigned fewest = 64;  // … but not fewer than may be in flight …
 constexpr unsigned rounds = 4;   // … so many times
+constexpr auto computing_time = std::chrono::microseconds(20);
 
 std::string number(std::uint64_t value, unsigned bytes) {
     std::string s(bytes, '\0');
@@ -246,7 +250,7 @@ private:
 
 class connections_target final : public target {
 public:
-    enum class kind { floor, served, typed };
+    enum class kind { floor, served, typed, computing };
     connections_target(std::string_view name, kind k, bool scattered)
         : name_(name), kind_(k), scattered_(scattered) {}
     std::string_view name() const override { return name_; }
@@ -261,7 +265,9 @@ public:
         options.runtime = &runtime;
         options.limits.connections_per_peer = options.limits.connections;
         tenon::server server(options);
-        implement(server.publish<example::echo>());
+        auto& echo = server.publish<example::echo>();
+        implement(echo);
+        if (kind_ == kind::computing) echo.echo = compute;
         serve_until_killed(server, what.transport, ready);
     }
 
@@ -269,7 +275,7 @@ public:
         raise_descriptor_limit();
         const course order(what.connections, scattered_);
         memory_watch memory(r);
-        if (kind_ == kind::typed) {
+        if (kind_ == kind::typed || kind_ == kind::computing) {
             typed_clients clients(what, endpoint, order, r);
             r.restart();
             clients.drive();
@@ -283,6 +289,11 @@ public:
     }
 
 private:
+    static tenon::bytes compute(tenon::bytes_view data) {
+        for (const auto end = clock::now() + computing_time; clock::now() < end;) {}
+        return {data.begin(), data.end()};
+    }
+
     static void serve_bare(const cell& what, const announce& ready) {
         std::string endpoint;
         const int listener = listen_at(what.transport, endpoint);
@@ -338,6 +349,23 @@ suite make_connections_suite() {
     add("served", kind::served, false);
     add("scattered", kind::served, true);
     add("typed", kind::typed, false);
+    return s;
+}
+
+suite make_loops_suite() {
+    using kind = connections_target::kind;
+    suite s;
+    s.name = "loops";
+    s.targets.push_back(std::make_unique<connections_target>("computing", kind::computing, false));
+    s.targets.push_back(std::make_unique<connections_target>("echo", kind::typed, false));
+    for (const auto& t : s.targets)
+        for (const unsigned threads : {1U, 2U})
+            s.cells.push_back({.suite = s.name,
+                               .target = std::string(t->name()),
+                               .transport = "unix",
+                               .outstanding = 64,
+                               .connections = 8,
+                               .threads = threads});
     return s;
 }
 

@@ -50,5 +50,6 @@ suite make_spin_suite();
 suite make_mixed_suite();
 suite make_discover_suite();
 suite make_connections_suite();
+suite make_loops_suite();
 
 }  // namespace bench

@@ -93,6 +93,7 @@ public:
     void serve(const cell& what, const announce& ready) override {
         // Whatever piles up is to show as latency, not as refusals.
         tenon::runtime_options threads;
+        threads.loops = what.threads;
         threads.pool.queue_limit = most_in_flight;
         threads.pool.most = threads_for_slow_calls;
         tenon::runtime runtime(threads);

@@ -123,6 +123,7 @@ void print_table(const std::vector<row>& rows) {
         const cell& c = r.what;
         std::string name = fmt::format("{} {}", c.suite, c.transport);
         if (has_variants(c)) name += " " + c.target;
+        if (c.threads != 1) name += fmt::format(", {} loops", c.threads);
         fmt::print("{:<28}{:>8}{:>6}{:>6}{:>10}{:>10}{:>12.0f}{:>10}{:>7}{:>7}{}{}\n", name,
                    size_text(c.size),
                    c.outstanding == open_loop ? "open" : std::to_string(c.outstanding),

@@ -105,7 +105,12 @@ public:
     std::string_view name() const override { return "echo"; }
 
     void serve(const cell& what, const announce& ready) override {
-        tenon::server server;
+        tenon::runtime_options threads;
+        threads.loops = what.threads;
+        tenon::runtime runtime(threads);
+        tenon::server_options options;
+        options.runtime = &runtime;
+        tenon::server server(options);
         implement(server.publish<example::echo>());
         serve_until_killed(server, what.transport, ready);
     }

@@ -19,6 +19,7 @@ namespace {
 
 constexpr double noise_limit = 0.25;  // CPUs used by others
 constexpr unsigned most_repetitions = 1000;
+constexpr unsigned most_threads = 256;
 constexpr int most_attempts = 3;  // at one cell while the machine is noisy
 
 struct options {
@@ -27,6 +28,7 @@ struct options {
     std::string json;
     std::vector<std::string> only;  // what the texts of the cells hold
     unsigned repetitions = 3;
+    unsigned threads = 1;
     bool quick = false;
 };
 
@@ -37,7 +39,7 @@ struct options {
         status == 0 ? stdout : stderr,
         "usage: tenon_bench{}\n"
         "                   [--placement same|free|split] [--repeat N] [--quick] [--json FILE]\n"
-        "                   [--only TEXT]\n"
+        "                   [--only TEXT] [--threads N]\n"
         "       tenon_bench codecs [--quick] [--json FILE]\n\n"
         "Without words it measures everything; what is compared with a floor brings that\n"
         "floor along. Placements: same = both processes on one CPU, free = left to the\n"
@@ -46,7 +48,8 @@ struct options {
         "measured next to it; above 1 is worse than the floor. --quick takes seconds per\n"
         "placement, and its figures are rough. --only, also several times, leaves what has TEXT "
         "in\n"
-        "its name, as in --only 'unix echo' --only '1048576 B'.\n",
+        "its name, as in --only 'unix echo' --only '1048576 B'. --threads gives servers as many\n"
+        "event loops; the suite \"loops\" compares one with two.\n",
         words);
     std::exit(status);
 }
@@ -65,6 +68,9 @@ options parse(const std::vector<std::string>& arguments, const std::vector<suite
             o.repetitions =
                 static_cast<unsigned>(std::strtoul(arguments[++i].c_str(), nullptr, 10));
             if (o.repetitions == 0 || o.repetitions > most_repetitions) usage(suites, 2);
+        } else if (a == "--threads" && has_value) {
+            o.threads = static_cast<unsigned>(std::strtoul(arguments[++i].c_str(), nullptr, 10));
+            if (o.threads == 0 || o.threads > most_threads) usage(suites, 2);
         } else if (a == "--placement" && has_value) {
             const std::string& wanted = arguments[++i];
             const std::size_t before = o.placements.size();
@@ -103,7 +109,8 @@ private:
 /// machine is in the same state for both.
 class plan {
 public:
-    plan(const options& o, placement where) : quick_(o.quick), only_(o.only), where_(where) {}
+    plan(const options& o, placement where)
+        : quick_(o.quick), threads_(o.threads), only_(o.only), where_(where) {}
 
     void add(const cell& wanted, double longer) {
         const cell c = placed(wanted, longer);
@@ -126,6 +133,8 @@ public:
 private:
     cell placed(cell c, double longer) const {
         c.where = where_;
+        if (c.suite == "floor") c.threads = 1;
+        else if (c.suite != "loops") c.threads = threads_;
         c.seconds = longer * (quick_ ? 0.12 : 0.5);
         c.warm_up = longer * (quick_ ? 0.04 : 0.1);
         return c;
@@ -142,6 +151,7 @@ private:
     }
 
     bool quick_;
+    unsigned threads_;
     std::vector<std::string> only_;
     placement where_;
     std::vector<row> rows_;

@@ -1,5 +1,5 @@
-// Serves {example, echo}:  echo_server [--listen ENDPOINT …] [--insecure] [--allow-uid N …]
-//                                      [--group N] [--mode OCTAL]
+// Serves {example, echo}:  echo_server [--listen ENDPOINT …] [--threads N] [--insecure]
+//                                      [--allow-uid N …] [--group N] [--mode OCTAL]
 // Prints one line per endpoint, or one with its name if there is none, once it accepts connections.
 
 #include <chrono>
@@ -55,8 +55,8 @@ void implement(example::echo& e) {
 
 int usage() {
     std::fputs(
-        "usage: echo_server [--listen ENDPOINT …] [--insecure] [--allow-uid N …] [--group N] "
-        "[--mode OCTAL]\n",
+        "usage: echo_server [--listen ENDPOINT …] [--threads N] [--insecure] [--allow-uid N …] "
+        "[--group N] [--mode OCTAL]\n",
         stderr);
     return 2;
 }
@@ -65,10 +65,13 @@ int usage() {
 
 int main(int argc, char** argv) try {
     tenon::server_options options;
+    tenon::runtime_options threads;
     std::vector<std::string> endpoints;
     for (int i = 1; i < argc; ++i) {
         const bool has_value = i + 1 < argc;
         if (!std::strcmp(argv[i], "--listen") && has_value) endpoints.push_back(argv[++i]);
+        else if (!std::strcmp(argv[i], "--threads") && has_value)
+            threads.loops = static_cast<unsigned>(std::strtoul(argv[++i], nullptr, 10));
         else if (!std::strcmp(argv[i], "--insecure")) options.insecure = true;
         else if (!std::strcmp(argv[i], "--allow-uid") && has_value)
             options.allow_uids.push_back(static_cast<std::uint32_t>(std::atol(argv[++i])));
@@ -79,6 +82,8 @@ int main(int argc, char** argv) try {
         else return usage();
     }
 
+    tenon::runtime runtime(threads);  // event loops, each on a thread of its own
+    options.runtime = &runtime;
     tenon::server server(options);
     implement(server.publish<example::echo>());
     for (const std::string& e : endpoints) server.listen(e);
