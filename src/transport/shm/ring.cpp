@@ -31,7 +31,7 @@ ring_writer::outcome ring_writer::write(std::span<const base::segment> segments)
         left -= part;
         if (left == 0) break;
     }
-    publish();
+    if (published_ != produced_) publish();
     return {state::ok, n};
 }
 

@@ -125,6 +125,7 @@ segment_pool::slot* segment_pool::make(std::size_t size) {
 base::block_ref segment_pool::lend(std::size_t size) noexcept {
     if (size > options_.largest_segment || owner_ != ::getpid()) return {};
     const std::size_t wanted = std::bit_ceil(std::max(size, smallest_segment));
+    if (wanted > options_.largest_segment) return {};
     const std::lock_guard lock(mutex_);
     if (socket_ < 0) return {};
     slot* s = find_free(wanted);

@@ -187,7 +187,8 @@ int shm_link::share(preparation& own, received& peers) noexcept {
     if (!mapped.map) return mapped.error;
     // What we lend must fit what the peer accepts.
     shared_memory_options lent = options_;
-    lent.largest_segment = std::min<std::uint64_t>(size_class(options_.largest_segment), m.c);
+    lent.largest_segment =
+        std::min<std::uint64_t>(size_class(options_.largest_segment), std::bit_floor(m.c));
     lent.link_limit = std::min<std::uint64_t>(options_.link_limit, m.d);
     try {
         auto both = std::make_shared<memory_pair>();
