@@ -2,6 +2,10 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
+#include <random>
+#include <thread>
+
 #include "transport/shm/test_support.hpp"
 
 namespace tenon::inline v0::transport::shm {
@@ -349,6 +353,54 @@ TEST_F(hostile_peer, a_flood_of_messages_does_not_hold_the_reader) {
     for (int i = 0; i < 100 && !server_->prepare_to_sleep(); ++i)
         EXPECT_EQ(read().state, io_state::would_block);
     EXPECT_TRUE(server_->prepare_to_sleep());
+}
+
+// Whatever lies in the peer's memory, at any moment: nothing but the link can break.
+TEST_F(hostile_peer, random_scribbles_do_no_harm) {
+    const unsigned seed = std::random_device()();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::minstd_rand random(seed);
+    const base::unique_fd segment = memfd(segment_size, all_seals);
+    for (int round = 0; round < 30; ++round) {
+        restart_shared();
+        ASSERT_EQ(client_->send({message_type::segment, 1, segment_size}, {segment.get()}), 0);
+        std::atomic<bool> stop{false};
+        std::thread scribbler([&, mine = random()]() mutable {
+            std::minstd_rand r(static_cast<unsigned>(mine));
+            header& h = client_->own();
+            while (!stop) {
+                // Mostly believable, so that the link lives for a while.
+                h.produced += r() % (r() % 100 == 0 ? 10'000U : 50U);
+                if (r() % 1000 == 0) h.produced = r();
+                if (r() % 4 == 0) h.consumed = h.consumed + r() % 20;
+                if (r() % 1000 == 0) h.consumed = r();
+                h.asleep = r();
+                h.room_wanted = r();
+                h.released[r() % max_segment_slots] = static_cast<std::uint32_t>(r() % 4);
+                std::memset(client_->memory.map.data() + header_bytes, static_cast<int>(r()),
+                            raw_client::ring);
+            }
+        });
+        io_result r;
+        for (int i = 0; i < 2000 && r.state != io_state::failed; ++i) {
+            r = read(1 + random() % 10'000);
+            EXPECT_NE(r.state, io_state::closed);
+            if (r.state == io_state::ok) {
+                EXPECT_LE(r.n, raw_client::ring);
+            }
+            write(1 + random() % 10'000);
+            if (random() % 8 == 0) server_->prepare_to_sleep();
+            if (const auto loan = server_->memory()->lend(1)) {
+                loan->room()[0] = std::byte{1};
+                server_->pass(*loan.get(), 1);
+            }
+            if (i == 1000) {
+                EXPECT_FALSE(server_->borrow({1, 2, 1}));
+            }
+        }
+        stop = true;
+        scribbler.join();
+    }
 }
 
 // The server's side of the handshake, made by hand.
