@@ -271,9 +271,10 @@ bool client_connection::send(outgoing_call& call, const outgoing_request& reques
         return false;
     }
     std::array<std::byte, wire::reference_size> room;
-    auto sent = session_->request(wire::request_kind::response, request.metadata,
-                                  passed(placed, request.payload, room), &call);
+    const wire::outgoing out = passed(placed, request.payload, room);
+    auto sent = session_->request(wire::request_kind::response, request.metadata, out, &call);
     if (!sent) {
+        not_sent(out);
         call.failed = session_->closed() && last_error_ ? not_connected() : std::move(sent).error();
         return false;
     }
@@ -440,9 +441,12 @@ result<void> client_connection::send(const outgoing_request& request) {
         bool leading = false;
         std::array<std::byte, wire::reference_size> room;
         if (!ensure_open(lock, leading, why)) return *std::move(why);
-        auto sent = session_->request(wire::request_kind::fnf, request.metadata,
-                                      passed(placed, request.payload, room), nullptr);
-        if (!sent) return std::move(sent).error();
+        const wire::outgoing out = passed(placed, request.payload, room);
+        auto sent = session_->request(wire::request_kind::fnf, request.metadata, out, nullptr);
+        if (!sent) {
+            not_sent(out);
+            return std::move(sent).error();
+        }
         processing = processing_;
     }
     kick(processing);

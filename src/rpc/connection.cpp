@@ -19,6 +19,11 @@ bool carries_data(wire::frame_type type) noexcept {
                                                  type <= wire::frame_type::request_channel);
 }
 
+transport::block_reference parse_reference(bytes_view data) noexcept {
+    const std::byte* p = data.data();
+    return {wire::load_be32(p), wire::load_be32(p + 4), wire::load_be64(p + 8)};
+}
+
 }  // namespace
 
 connection::connection(loop::event_loop& loop) : pollable(true), loop_(loop) { loop_.add_tenant(); }
@@ -62,9 +67,7 @@ std::optional<wire::frame> connection::next_frame(std::string_view& refused) {
 // The data of the frame becomes what it refers to.
 bool connection::look_up(wire::frame& f) {
     if (f.data.size() != wire::reference_size || f.has(wire::flag::follows)) return false;
-    const std::byte* p = f.data.data();
-    const transport::block_reference r{wire::load_be32(p), wire::load_be32(p + 4),
-                                       wire::load_be64(p + 8)};
+    const transport::block_reference r = parse_reference(f.data);
     if (r.size > longest_reference_) return false;
     incoming_ = link_->borrow(r);
     if (!incoming_) return false;
@@ -114,6 +117,10 @@ wire::outgoing connection::passed(const base::block_ref& placed, const wire::out
     wire::outgoing out(reference);
     out.by_reference = true;
     return out;
+}
+
+void connection::not_sent(const wire::outgoing& data) noexcept {
+    if (data.by_reference && link_) link_->recall(parse_reference(data.data));
 }
 
 void connection::kick(bool processing) {

@@ -96,6 +96,8 @@ protected:
     void close_link(std::unique_lock<base::mutex>& lock) noexcept;
 
     bool look_up(wire::frame& f);
+    /// Mutex held: what passed() made was not sent.
+    void not_sent(const wire::outgoing& data) noexcept;
 
     /// Called by the writer, on any thread, without the mutex: a write found no room, so the owner
     /// of the loop has to want_write(); and: output has moved on after that, or while starved_.

@@ -462,7 +462,10 @@ void server_connection::answer(service_call& call, void* result) {
     {
         std::array<std::byte, wire::reference_size> room;
         const std::lock_guard lock(mutex_);
-        if (call.wants_answer) session_->respond(call.stream, passed(placed, payload, room));
+        if (call.wants_answer) {
+            const wire::outgoing out = passed(placed, payload, room);
+            if (!session_->respond(call.stream, out)) not_sent(out);
+        }
         if (answered_in_place(call) || !connected_) return;
         processing = processing_;
     }

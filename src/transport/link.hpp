@@ -120,10 +120,12 @@ public:
     virtual std::shared_ptr<lending> memory() const noexcept { return nullptr; }
     /// The peer gets the first `size` bytes of a block of this memory() with the next message, and
     /// the block must not be written any more. Nothing: it is another's block, or was passed before.
-    /// A reference that is not sent in the end keeps its segment from being used again.
     virtual std::optional<block_reference> pass(base::block& /*b*/, std::size_t /*size*/) noexcept {
         return std::nullopt;
     }
+    /// What was passed last of its segment was not sent, and will not be. Without this, it would
+    /// never come back.
+    virtual void recall(const block_reference& /*r*/) noexcept {}
     /// Reader: what the peer passed; goes back to it with the last reference. Null: it passed no
     /// such thing, and the link has failed.
     virtual base::block_ref borrow(const block_reference& /*r*/) noexcept { return {}; }

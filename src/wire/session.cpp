@@ -110,12 +110,12 @@ result<stream_ref> session::request(request_kind kind, bytes_view metadata, outg
     return stream_ref{s.id, s.use};
 }
 
-void session::respond(stream_ref stream, outgoing data, bytes_view metadata) {
+bool session::respond(stream_ref stream, outgoing data, bytes_view metadata) {
     stream_slot* s = find(stream);
-    if (s == nullptr || is_own(stream.id) || closed_) return;
+    if (s == nullptr || is_own(stream.id) || closed_) return false;
     if (metadata.size() > max_metadata_size) {
         fail(stream, errc::internal, as_bytes("metadata too long"));
-        return;
+        return false;
     }
     frame f;
     f.type = frame_type::payload;
@@ -126,6 +126,7 @@ void session::respond(stream_ref stream, outgoing data, bytes_view metadata) {
     out_.add(f, data);
     s->local_done = true;
     if (s->kind != request_kind::channel || s->remote_done) end(*s, false);
+    return true;
 }
 
 /// Our direction has ended; ends the stream if that was all. Whether it did.

@@ -117,8 +117,8 @@ public:
     result<stream_ref> request(request_kind kind, bytes_view metadata, outgoing data, void* user,
                                std::uint32_t initial_n = 1, bool complete = false);
 
-    /// The answer to a request/response.
-    void respond(stream_ref stream, outgoing data, bytes_view metadata = {});
+    /// The answer to a request/response. False: the stream has gone, and nothing is sent.
+    bool respond(stream_ref stream, outgoing data, bytes_view metadata = {});
 
     /// One value on a stream (as responder) or a channel (either side); uses one credit.
     send_result send(stream_ref stream, outgoing data, bytes_view metadata = {},

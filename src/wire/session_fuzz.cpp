@@ -83,7 +83,7 @@ private:
             case 4: return give(take_some(take() << 8 | take()));
             case 5: return give(take_some(take() % 32 + 6));
             case 6: return open();
-            case 7: return session_.respond(pick(), payload());
+            case 7: session_.respond(pick(), payload()); return;
             case 8: return (void)session_.send(pick(), payload(), as_bytes("m"), take() % 4 == 0);
             case 9: return session_.cancel(pick());
             case 10: return session_.fail(pick(), errc::failed, as_bytes("no"));

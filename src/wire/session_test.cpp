@@ -164,9 +164,9 @@ TEST(session, call_from_both_ends) {
     EXPECT_FALSE(r.ended);
     s.s.attach(r.stream, &tag);
     EXPECT_EQ(s.s.user(r.stream), &tag);
-    s.s.respond(r.stream, outgoing(as_bytes("reply")), as_bytes("m"));
+    EXPECT_TRUE(s.s.respond(r.stream, outgoing(as_bytes("reply")), as_bytes("m")));
     EXPECT_EQ(s.out(), "PAYLOAD #1 MCN metadata=1 data=5");
-    s.s.respond(r.stream, outgoing(as_bytes("twice")));
+    EXPECT_FALSE(s.s.respond(r.stream, outgoing(as_bytes("twice"))));
     EXPECT_EQ(s.out(), "");
     EXPECT_EQ(s.s.peer_streams(), 0u);
 
@@ -223,7 +223,7 @@ TEST(session, cancel_of_a_call) {
     EXPECT_EQ(e.kind, event_kind::cancel);
     EXPECT_EQ(e.user, &s);
     EXPECT_TRUE(e.ended);
-    s.s.respond(r.stream, outgoing(as_bytes("late")));
+    EXPECT_FALSE(s.s.respond(r.stream, outgoing(as_bytes("late"))));
     EXPECT_EQ(s.out(), "");
     EXPECT_EQ(s.give(frame_type::cancel, 1).kind, event_kind::none);
 }

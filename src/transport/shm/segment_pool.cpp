@@ -150,6 +150,16 @@ std::optional<block_reference> segment_pool::pass(base::block& b, std::size_t si
     return std::nullopt;
 }
 
+void segment_pool::recall(const block_reference& r) noexcept {
+    const std::lock_guard lock(mutex_);
+    slot& s = slots_[r.segment % max_segment_slots];
+    if (!s.segment || s.segment->number != r.segment || s.use != r.use || !s.segment->passed)
+        return;
+    // The peer knows nothing of this use: the number is for the next one.
+    s.segment->passed = false;
+    --s.use;
+}
+
 void segment_pool::take_back(lent_segment& segment) noexcept {
     // After a fork this is the parent's affair.
     if (owner_ != ::getpid()) return;

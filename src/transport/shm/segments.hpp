@@ -55,6 +55,7 @@ public:
 
     base::block_ref lend(std::size_t size) noexcept override;
     std::optional<block_reference> pass(base::block& b, std::size_t size) noexcept;
+    void recall(const block_reference& r) noexcept;
     void trim() noexcept;
 
     /// The link ends: nothing is lent any more, and memory goes as soon as its blocks have.

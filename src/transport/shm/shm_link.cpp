@@ -408,6 +408,10 @@ std::optional<block_reference> shm_link::pass(base::block& b, std::size_t size) 
     return channel_->pool->pass(b, size);
 }
 
+void shm_link::recall(const block_reference& r) noexcept {
+    if (current() == mode::shared) channel_->pool->recall(r);
+}
+
 base::block_ref shm_link::borrow(const block_reference& r) noexcept {
     if (current() != mode::shared || error_.load(std::memory_order_relaxed) != 0) return {};
     // It was announced before the reference was sent.

@@ -40,6 +40,7 @@ public:
 
     std::shared_ptr<lending> memory() const noexcept override;
     std::optional<block_reference> pass(base::block& b, std::size_t size) noexcept override;
+    void recall(const block_reference& r) noexcept override;
     base::block_ref borrow(const block_reference& r) noexcept override;
     void trim() noexcept override;
 

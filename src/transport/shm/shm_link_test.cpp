@@ -93,6 +93,32 @@ TEST_F(shm_link_test, what_the_peer_holds_is_not_lent_again) {
     EXPECT_FALSE(pair_.client->pass(*hand_over(mib, 4).get(), 10));
 }
 
+TEST_F(shm_link_test, a_reference_that_was_not_sent_is_recalled) {
+    connect();
+    ASSERT_TRUE(hand_over(mib, 1));
+    base::block_ref loan = pair_.client->memory()->lend(mib);
+    const auto unsent = pair_.client->pass(*loan.get(), mib);
+    ASSERT_TRUE(unsent);
+    pair_.client->recall({unsent->segment, unsent->use - 1, 0});  // has been sent
+    pair_.client->recall({unsent->segment + 64, unsent->use, 0});
+    pair_.client->recall({unsent->segment + 1, unsent->use, 0});
+    EXPECT_FALSE(pair_.client->pass(*loan.get(), mib));
+    pair_.client->recall(*unsent);
+    pair_.client->recall(*unsent);
+    const auto again = pair_.client->pass(*loan.get(), mib);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->use, unsent->use);
+    EXPECT_TRUE(pair_.server->borrow(*again));
+    // Recalled after its loan has ended, it is free as well.
+    loan = pair_.client->memory()->lend(mib);
+    const std::byte* const at = loan->room().data();
+    const auto third = pair_.client->pass(*loan.get(), mib);
+    loan.reset();
+    pair_.client->recall(*third);
+    EXPECT_EQ(pair_.client->memory()->lend(mib)->room().data(), at);
+    EXPECT_EQ(hand_over(mib, 2)->room()[0], std::byte{2});
+}
+
 TEST_F(shm_link_test, both_sides_limit_memory) {
     shared_memory_options narrow;
     narrow.link_limit = mib;
