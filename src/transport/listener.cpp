@@ -100,7 +100,7 @@ listener::accepted socket_listener::accept() {
                 describe_tcp(from, peer.address, peer.port);
             } else {
                 peer = identify_unix_peer(fd.get(), local_.kind);
-                if (shared_.allowed)
+                if (shared_.allowed && is_path(local_))
                     return {
                         io_state::ok,
                         std::make_unique<shm::shm_link>(std::move(fd), std::move(peer), shared_),

@@ -25,7 +25,7 @@ struct listen_options {
     bool insecure = false;         ///< allows TCP beyond loopback without encryption
     mode_t mode = 0600;            ///< of a Unix path; connecting needs write permission
     std::optional<gid_t> group{};  ///< of a Unix path
-    /// For Unix sockets; at a path the lock file says that it is allowed.
+    /// For Unix paths, whose lock file tells clients if it is allowed.
     shared_memory_options shared_memory{};
 };
 
