@@ -264,6 +264,9 @@ TEST_F(two_processes, a_peer_that_stops_for_a_while_goes_on) {
     bytes data(40'000);
     for (int round = 0; round < 20; ++round) {
         kill(child_, SIGSTOP);
+        int status = 0;
+        ASSERT_EQ(waitpid(child_, &status, WUNTRACED), child_);
+        ASSERT_TRUE(WIFSTOPPED(status));
         fill(data, static_cast<std::size_t>(round));
         // More than the rings hold would wait; this does not.
         ASSERT_TRUE(send_all(*link_, data));
