@@ -32,7 +32,10 @@ struct pool_options {
 };
 
 struct runtime_options {
-    unsigned loops = 1;  ///< event loops, each on a thread of its own
+    /// Event loops, each on a thread of its own. A connection lives on one of them, the one that has
+    /// the least to do when it comes. More than one pays where handlers compute, or connections are
+    /// many and busy.
+    unsigned loops = 1;
     pool_options pool;
     /// A handler that holds its loop longer than this has the loop taken away from it.
     std::chrono::microseconds slow_handler{2000};

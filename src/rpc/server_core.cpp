@@ -338,17 +338,25 @@ void server_core::gone(acceptor& a) noexcept {
 
 bool server_core::begin_call() noexcept {
     // seq_cst against stop(): either it sees this call, or we see that it has begun to stop.
-    local_calls_.fetch_add(1, std::memory_order_seq_cst);
+    local_calls_[loop::part_of_this_thread()].n.fetch_add(1, std::memory_order_seq_cst);
     if (state_.load(std::memory_order_seq_cst) == state::running) return true;
     end_call();
     return false;
 }
 
 void server_core::end_call() noexcept {
-    if (local_calls_.fetch_sub(1, std::memory_order_seq_cst) != 1) return;
+    local_calls_[loop::part_of_this_thread()].n.fetch_sub(1, std::memory_order_seq_cst);
     if (state_.load(std::memory_order_seq_cst) == state::running) return;
     const std::lock_guard lock(mutex_);
     changed_.notify_all();
+}
+
+/// While the server stops, not less than there are: all have been counted before, and what ends
+/// meanwhile asks for another look.
+std::int64_t server_core::local_calls() const noexcept {
+    std::int64_t sum = 0;
+    for (const call_count& c : local_calls_) sum += c.n.load(std::memory_order_seq_cst);
+    return sum;
 }
 
 // --- the end ---

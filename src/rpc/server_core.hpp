@@ -1,6 +1,7 @@
 #pragma once
 // The private side of tenon::server: methods, listeners, connections, and how it stops.
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/intrusive.hpp"
+#include "loop/thread.hpp"
 #include "rpc/method_table.hpp"
 #include "rpc/runtime_core.hpp"
 #include "tenon/manifest.hpp"
@@ -120,8 +122,9 @@ private:
     void stop_parts() noexcept;
     void wait_until(base::time_point limit, bool (server_core::*done)() const);
     bool is_idle() const {
-        return connection_count_ == 0 && acceptors_.empty() && local_calls_.load() == 0;
+        return connection_count_ == 0 && acceptors_.empty() && local_calls() == 0;
     }
+    std::int64_t local_calls() const noexcept;
 
     const server_options options_;
     const std::shared_ptr<detail::runtime_core> runtime_;
@@ -142,7 +145,11 @@ private:
     std::vector<std::unique_ptr<transport::listener>> pending_;
     std::vector<std::string> endpoints_;
     std::atomic<state> state_{state::configuring};
-    std::atomic<std::int64_t> local_calls_{0};
+    // Calls may begin and end on different threads; only the sum means something.
+    struct alignas(64) call_count {
+        std::atomic<std::int64_t> n{0};
+    };
+    std::array<call_count, loop::thread_parts> local_calls_;
     cancellation stopping_;
 
     std::mutex stop_mutex_;

@@ -21,13 +21,6 @@ struct running_handler {
 };
 thread_local const running_handler* innermost = nullptr;
 
-/// A number below 16 that is the same for all calls of a thread: in-process callers have no loop to
-/// tell them apart by.
-unsigned division_of_this_thread() noexcept {
-    const auto address = reinterpret_cast<std::uintptr_t>(&innermost);
-    return static_cast<unsigned>(address / 64 * 0x9e37'79b9'7f4a'7c15U >> 60);
-}
-
 }  // namespace
 
 bool service_call::serving(const method_table& methods) noexcept {
@@ -37,7 +30,7 @@ bool service_call::serving(const method_table& methods) noexcept {
 }
 
 void service_call::dispatch(bool may_block) {
-    counters_ = &method_->counters.of(local ? division_of_this_thread() : scope.loop->index());
+    counters_ = &method_->counters.of(local ? loop::part_of_this_thread() : scope.loop->index());
     weight_ =
         counters_->begin_call(local ? method_counters::local_bits : method_counters::remote_bits);
     if (weight_ != 0) [[unlikely]]
