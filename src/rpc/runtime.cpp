@@ -1,5 +1,6 @@
 #include "tenon/runtime.hpp"
 
+#include <malloc.h>
 #include <pthread.h>
 
 #include <algorithm>
@@ -128,6 +129,26 @@ loop::event_loop& runtime_core::next_loop() noexcept {
         least = load;
     }
     return *best;
+}
+
+// The allocator keeps what lies between other memory: after ten thousand connections were busy, most
+// of what they had. To search all of it takes milliseconds, so not on a loop, and not for little.
+constexpr std::size_t much_memory = std::size_t{1} << 20;
+
+void runtime_core::gave_back(std::size_t bytes) noexcept {
+    if (given_back_.fetch_add(bytes, std::memory_order_relaxed) + bytes < much_memory) return;
+    if (trimming_.exchange(true, std::memory_order_acq_rel)) return;
+    if (!pool_->submit(trim_)) trimming_.store(false, std::memory_order_release);
+}
+
+void runtime_core::trim_job::run() noexcept {
+    while (core_.given_back_.exchange(0, std::memory_order_relaxed) >= much_memory) {
+#ifdef __GLIBC__
+        ::malloc_trim(0);
+#endif
+    }
+    // Release: whoever submits the job anew finds it at its end.
+    core_.trimming_.store(false, std::memory_order_release);
 }
 
 bool runtime_core::is_forked() const noexcept {

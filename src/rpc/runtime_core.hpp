@@ -95,6 +95,10 @@ public:
     /// Keeps alive what the monitor may still look at for a moment after its owner has gone.
     void keep(std::shared_ptr<const void> thing);
 
+    /// So many bytes went back to the allocator, for good as far as one can tell. When they are many
+    /// it is made to pass on to the system what it holds. Thread-safe.
+    void gave_back(std::size_t bytes) noexcept;
+
     /// The companion of one kind, made at its first use; destroyed when no loop runs any more.
     /// Thread-safe.
     companion& companion_of(std::unique_ptr<companion> (*make)(runtime_core&));
@@ -113,6 +117,16 @@ private:
     bool in_own_thread() const noexcept;
     static void on_slow(const void* what) noexcept;
 
+    class trim_job final : public loop::job {
+    public:
+        explicit trim_job(runtime_core& core) noexcept : core_(core) {}
+        void run() noexcept override;
+        void drop() noexcept override {}
+
+    private:
+        runtime_core& core_;
+    };
+
     const runtime_options options_;
     const threads kind_;
     const base::time_source& time_;
@@ -125,6 +139,9 @@ private:
     std::unique_ptr<loop::crew> crew_;
     std::atomic<std::size_t> next_{0};
     std::atomic<bool> running_{true};
+    trim_job trim_{*this};
+    std::atomic<std::size_t> given_back_{0};  // since it was last passed on
+    std::atomic<bool> trimming_{false};
     rpc::process_table services_;
 
     base::mutex leftovers_;      // held by who runs the loops after stop()

@@ -71,8 +71,9 @@ void server_connection::rest(base::time_point now) {
     }
     rest_at_ = base::never;
     rest_planned_.store(false, std::memory_order_relaxed);
-    session_->release_if_idle();
+    const std::size_t n = session_->release_if_idle();
     cached_ = {};
+    server_->runtime().gave_back(n);
 }
 
 // Any thread, after an answer that the loop may have known nothing of.

@@ -345,14 +345,17 @@ bool output_queue::waits(std::uint32_t stream) const noexcept {
     return false;
 }
 
-void output_queue::release_if_empty() noexcept {
-    if (committed_ + waiting_ != 0) return;
+std::size_t output_queue::release_if_empty() noexcept {
+    if (committed_ + waiting_ != 0) return 0;
+    std::size_t n = ring_.size() * sizeof(chunk);
+    if (block_ != nullptr) n += block_->bytes.capacity();
     if (block_ != nullptr) unref(block_);
     block_ = nullptr;
     while (free_ != nullptr) delete std::exchange(free_, free_->next_free);
     ring_ = std::vector<chunk>();
     lanes_ = std::vector<std::unique_ptr<lane>>();
     head_ = count_ = 0;
+    return n;
 }
 
 }  // namespace tenon::inline v0::wire

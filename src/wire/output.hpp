@@ -114,8 +114,8 @@ public:
     /// Whether the stream's request waits to be cut and has not been to its end.
     bool waits(std::uint32_t stream) const noexcept;
 
-    /// Gives the storage back if nothing waits.
-    void release_if_empty() noexcept;
+    /// Gives the storage back if nothing waits; about how many bytes.
+    std::size_t release_if_empty() noexcept;
 
 private:
     // Memory that chunks point into, counted because a block serves many chunks, and a payload

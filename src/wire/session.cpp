@@ -358,11 +358,11 @@ time_point session::next_deadline() const noexcept {
     return t;
 }
 
-void session::release_if_idle() noexcept {
-    out_.release_if_empty();
-    own_.release_if_empty();
-    peer_.release_if_empty();
+std::size_t session::release_if_idle() noexcept {
+    std::size_t n = out_.release_if_empty() + own_.release_if_empty() + peer_.release_if_empty();
+    if (spare_) n += spare_->bytes.capacity();
     spare_.reset();
+    return n;
 }
 
 }  // namespace tenon::inline v0::wire

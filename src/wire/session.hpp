@@ -215,8 +215,8 @@ public:
 
     /// For tests: the next stream id of our own.
     void start_ids_at(std::uint32_t id) noexcept { ids_.start_at(id); }
-    /// Gives memory back that an idle session does not need.
-    void release_if_idle() noexcept;
+    /// Gives memory back that an idle session does not need; about how many bytes.
+    std::size_t release_if_idle() noexcept;
 
 private:
     enum class fragment_state : std::uint8_t { taken, too_long, no_room, broken };

@@ -76,10 +76,12 @@ void stream_table::grow() {
         if (s.id != 0) place(std::move(s));
 }
 
-void stream_table::release_if_empty() noexcept {
-    if (size_ != 0) return;
+std::size_t stream_table::release_if_empty() noexcept {
+    if (size_ != 0) return 0;
+    const std::size_t n = slots_.size() * sizeof(stream_slot);
     slots_ = std::vector<stream_slot>();
     cursor_ = 0;
+    return n;
 }
 
 std::uint32_t stream_ids::take(stream_table& used) noexcept {

@@ -62,8 +62,8 @@ public:
             if (s.id != 0) f(s);
     }
 
-    /// Gives memory back if the table is empty.
-    void release_if_empty() noexcept;
+    /// Gives memory back if the table is empty; how many bytes.
+    std::size_t release_if_empty() noexcept;
 
 private:
     std::size_t home(std::uint32_t id) const noexcept { return (id >> 1) & (slots_.size() - 1); }

@@ -66,7 +66,6 @@ TEST_P(resting_connections, take_little_memory_also_after_they_were_busy) {
     }
     std::printf("%.0f bytes each while busy\n", each());
     EXPECT_TRUE(eventually(rests)) << each() << " bytes each after many calls at once";
-    pause_for(1500ms);
     std::printf("%.0f bytes each afterwards\n", each());
     // And they still work.
     for (raw_peer& p : peers) ASSERT_NO_FATAL_FAILURE(call(p, id = 201, 1, "b"));
