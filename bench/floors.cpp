@@ -78,6 +78,10 @@ bool is_pointless(const cell& c) {
     return c.suite == "floor" && c.where == placement::same && c.target == "spin";
 }
 
+bool is_paired(const cell& c) {
+    return c.suite == "rpc" || c.suite == "plus" || c.suite == "large" || c.suite == "discover";
+}
+
 std::optional<cell> reference_floor(const cell& of) {
     if (of.suite == "floor") return std::nullopt;
     cell floor = of;

@@ -38,6 +38,8 @@ bool is_pointless(const cell& c);
 /// flight per connection or the loop is open, else by calls per second. Many connections are
 /// compared with fewer, the spin with itself switched off. None for floors.
 std::optional<cell> reference_floor(const cell& of);
+/// Whether the floor is measured before and after, not only next to several others.
+bool is_paired(const cell& c);
 inline bool compares_latency(const cell& c) { return c.outstanding <= 1; }
 inline constexpr unsigned connections_to_compare = 100;
 

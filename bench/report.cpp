@@ -30,12 +30,6 @@ measurement median(const std::vector<measurement>& of) {
             each(&measurement::other_cpu),   each(&measurement::idle_bytes)};
 }
 
-/// What is compared.
-double value_of(const cell& c, const measurement& m) {
-    if (c.suite == "mixed") return m.p99_us;  // what others suffer
-    return compares_latency(c) ? m.p50_us : m.calls_per_s;
-}
-
 std::string size_text(std::size_t n) {
     if (n >= 1 << 20) return fmt::format("{} MiB", n >> 20);
     if (n >= 1 << 10) return fmt::format("{} KiB", n >> 10);
@@ -66,7 +60,7 @@ std::string json_object(const row& r) {
     if (r.floor)
         out += fmt::format(
             R"(, "floor": "{}", "floor_value": {}, "floor_cpu_us": {}, "ratio": {}, "cpu_ratio": {})",
-            r.against->target, json_number(value_of(c, *r.floor)),
+            r.against->target, json_number(compared_value(c, *r.floor)),
             json_number(r.floor->cpu_us_per_call), json_number(r.ratio), json_number(r.cpu_ratio));
     if (c.threads != 1) out += fmt::format(R"(, "threads": {})", c.threads);
     if (r.result.idle_bytes != 0)
@@ -85,6 +79,11 @@ std::string json_string(std::string_view text) {
 
 }  // namespace
 
+double compared_value(const cell& c, const measurement& m) {
+    if (c.suite == "mixed") return m.p99_us;  // what others suffer
+    return compares_latency(c) ? m.p50_us : m.calls_per_s;
+}
+
 void row::sum_up() {
     std::vector<measurement> results;
     std::vector<measurement> floors;
@@ -94,7 +93,7 @@ void row::sum_up() {
         results.push_back(r.result);
         if (!r.floor) continue;
         floors.push_back(*r.floor);
-        const double relative = value_of(what, r.result) / value_of(what, *r.floor);
+        const double relative = compared_value(what, r.result) / compared_value(what, *r.floor);
         ratios.push_back(compares_latency(what) ? relative : 1 / relative);
         cpu_ratios.push_back(r.result.cpu_us_per_call / r.floor->cpu_us_per_call);
     }

@@ -12,7 +12,7 @@ namespace bench {
 
 /// A measurement with its floor's, or a floor.
 struct row {
-    /// One repetition, and the floor's just before it.
+    /// One repetition, and the floor's next to it.
     struct repetition {
         measurement result;
         std::optional<measurement> floor;
@@ -30,12 +30,13 @@ struct row {
     double cpu_ratio = 0;
     bool noisy = false;  ///< other processes were busy meanwhile
 
-    void add(const measurement& m, const std::optional<measurement>& floor_before) {
-        repetitions.push_back({m, floor_before});
-    }
+    void add(const repetition& r) { repetitions.push_back(r); }
     /// Fills in the medians.
     void sum_up();
 };
+
+/// What is compared: a latency, or calls per second.
+double compared_value(const cell& c, const measurement& m);
 
 /// What holds for all rows.
 struct run_facts {

@@ -18,6 +18,7 @@ namespace bench {
 namespace {
 
 constexpr double noise_limit = 0.25;  // CPUs used by others
+constexpr double floors_agree = 1.15;
 constexpr unsigned most_repetitions = 1000;
 constexpr unsigned most_threads = 256;
 constexpr int most_attempts = 3;  // at one cell while the machine is noisy
@@ -45,7 +46,7 @@ struct options {
         "floor along. Placements: same = both processes on one CPU, free = left to the\n"
         "scheduler, split = one CPU each; the default is all. Figures are medians of 3\n"
         "repetitions, or as many as --repeat says, and ratios those of the ratios to the floor\n"
-        "measured next to it; above 1 is worse than the floor. --quick takes seconds per\n"
+        "measured before and after; above 1 is worse than the floor. --quick takes seconds per\n"
         "placement, and its figures are rough. --only, also several times, leaves what has TEXT "
         "in\n"
         "its name, as in --only 'unix echo' --only '1048576 B'. --threads gives servers as many\n"
@@ -179,6 +180,35 @@ std::optional<measurement> measure_quietly(const cell& what, double& patience) {
     return best;
 }
 
+/// Of the two measurements of a floor around that of another cell.
+measurement mean(const measurement& a, const measurement& b) {
+    measurement m;
+    for (const auto member : {&measurement::p50_us, &measurement::p99_us, &measurement::calls_per_s,
+                              &measurement::cpu_us_per_call, &measurement::other_cpu})
+        m.*member = (a.*member + b.*member) / 2;
+    return m;
+}
+
+/// Measures a cell and its floor before and after, again if these two differ: then the machine has
+/// changed meanwhile, as virtual ones do when their CPUs are moved. `floor` is the one before, and
+/// then the one after. Gives the cell's and the mean of the floor's.
+std::optional<row::repetition> measure_between(const row& r, std::optional<measurement>& floor,
+                                               double& patience) {
+    std::optional<row::repetition> last;
+    for (int attempt = 0; attempt < most_attempts; ++attempt) {
+        const auto before = floor;
+        const auto m = measure_quietly(r.what, patience);
+        if (!m) return std::nullopt;
+        floor = measure_quietly(*r.against, patience);
+        if (!floor || !before) return row::repetition{*m, floor};
+        last = row::repetition{*m, mean(*before, *floor)};
+        const double a = compared_value(*r.against, *before);
+        const double b = compared_value(*r.against, *floor);
+        if (std::max(a, b) <= floors_agree * std::min(a, b)) break;
+    }
+    return last;
+}
+
 /// Without what failed.
 std::vector<row> measure_all(const options& o, std::vector<row> rows) {
     const bool on_terminal = isatty(STDERR_FILENO) != 0;
@@ -190,9 +220,13 @@ std::vector<row> measure_all(const options& o, std::vector<row> rows) {
             if (on_terminal)
                 fmt::print(stderr, "\r\033[K[{}/{}] {}", repetition * rows.size() + i + 1,
                            o.repetitions * rows.size(), r.what.text());
-            const auto m = measure_quietly(r.what, patience);
-            if (!r.against) floor = m;
-            if (m) r.add(*m, r.against ? floor : std::nullopt);
+            if (o.quick || !r.against || !is_paired(r.what)) {
+                const auto m = measure_quietly(r.what, patience);
+                if (!r.against) floor = m;
+                if (m) r.add({*m, r.against ? floor : std::nullopt});
+            } else if (const auto between = measure_between(r, floor, patience)) {
+                r.add(*between);
+            }
         }
     }
     if (on_terminal) fmt::print(stderr, "\r\033[K");
