@@ -345,7 +345,8 @@ loop::turn client_connection::on_ready(loop::event_loop&, loop::ready_flags flag
         if (want_write_ && link_) want_write_ = !watch_room();
     }
     if (pending) loop_.defer(flush_work_);
-    if (is_shared() && !keep_looking()) link_->shutdown();
+    // After close() the link may be another thread's already.
+    if (reader_state_.load() == looping && is_shared() && !keep_looking()) link_->shutdown();
     if (t == loop::turn::again) return t;
     reader expected = looping;
     reader_state_.compare_exchange_strong(expected, idle_loop);
