@@ -80,10 +80,10 @@ def targets(r, _):
     rows = {}
     for what, placement, limit, measured, reached in target_rows(r):
         verdict = "" if reached else " ✗"
-        rows.setdefault((what, limit), {})[placement] = f"{measured}{verdict}"
-    return table(["target (✗: not reached)", "limit"] + where,
-                 [[what, limit, *(cells.get(p, MISSING) for p in where)]
-                  for (what, limit), cells in rows.items()])
+        rows.setdefault(what, {})[placement] = f"{measured} ({limit}){verdict}"
+    return table(["measured (target), ✗ not reached"] + where,
+                 [[what, *(cells.get(p, MISSING) for p in where)]
+                  for what, cells in rows.items()])
 
 
 def one_call(r, _):
