@@ -325,7 +325,7 @@ bool event_loop::stop_looking() noexcept {
 }
 
 void event_loop::sleep() noexcept {
-    if (!stop_looking()) return poll(0);
+    if (inbox_.load(std::memory_order_relaxed) || !stop_looking()) return poll(0);
     const base::time_point next = timers_.next();
     int timeout = -1;
     if (next != base::never) {

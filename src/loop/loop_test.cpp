@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -374,6 +376,112 @@ TEST(Loop, PostsAndProbesDoNotStarveOtherSockets) {
     EXPECT_LT(rounds, 2'000);
     loop.remove(probed);
     loop.remove(waiting);
+}
+
+/// Input that comes through memory: a number that another thread counts up, and a bell that it
+/// rings if the reader sleeps.
+class counted_input final : public pollable {
+public:
+    counted_input() : bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+    void add() {
+        produced.fetch_add(1);
+        if (!asleep.exchange(false)) return;
+        ++rings;
+        const std::uint64_t one = 1;
+        EXPECT_EQ(::write(bell.get(), &one, sizeof one), 8);
+    }
+    turn on_ready(event_loop& l, ready_flags) override {
+        asleep = false;
+        const unsigned before = consumed;
+        consumed = produced.load();
+        l.keep_looking(*this);
+        if (consumed >= stop_at) l.stop();
+        return consumed == before ? turn::nothing : turn::done;
+    }
+    bool has_news() noexcept override { return produced.load() != consumed; }
+    bool prepare_to_sleep() noexcept override {
+        ++sleeps;
+        asleep = true;
+        return produced.load() == consumed;
+    }
+
+    const base::unique_fd bell;
+    std::atomic<unsigned> produced{0};
+    std::atomic<bool> asleep{false};
+    unsigned consumed = 0;
+    unsigned stop_at = 0;
+    unsigned sleeps = 0;
+    std::atomic<unsigned> rings{0};
+};
+
+TEST(Loop, LooksAtMemoryUntilItSleeps) {
+    event_loop loop;
+    counted_input in;
+    ASSERT_TRUE(loop.watch_bell(in, in.bell.get()));
+    ASSERT_TRUE(loop.watch_bell(in, in.bell.get()));
+    loop.make_ready(in);
+    loop.run_ready();
+    EXPECT_EQ(in.sleeps, 1U);
+    in.add();
+    loop.run_ready();
+    EXPECT_EQ(in.consumed, 1U);
+    // From another thread, at any moment.
+    in.stop_at = 20'001;
+    std::thread producer([&] {
+        for (int i = 0; i < 20'000; ++i) {
+            in.add();
+            if (i % 64 == 0) std::this_thread::sleep_for(20us);
+        }
+    });
+    loop.run();
+    producer.join();
+    EXPECT_EQ(in.consumed, 20'001U);
+    EXPECT_LE(in.rings, in.sleeps);
+    loop.remove(in);
+}
+
+TEST(Loop, LooksAtMemoryWhileItIsBusyWithOtherThings) {
+    event_loop loop;
+    counted_input in;
+    int rounds = 0;
+    test_work again([&](event_loop& l) {
+        if (++rounds == 10) in.add();
+        if (rounds < 1'000'000) l.post(again);
+        else l.stop();
+        return turn::done;
+    });
+    in.stop_at = 1;
+    loop.make_ready(in);
+    loop.post(again);
+    loop.run();
+    EXPECT_EQ(in.consumed, 1U);
+    EXPECT_LT(rounds, 1'000);
+    EXPECT_EQ(in.rings, 0U);
+    loop.remove(in);
+}
+
+TEST(Loop, LooksAtAFewOnly) {
+    event_loop loop;
+    std::vector<std::unique_ptr<counted_input>> all;
+    for (int i = 0; i < 100; ++i) {
+        all.push_back(std::make_unique<counted_input>());
+        ASSERT_TRUE(loop.watch_bell(*all.back(), all.back()->bell.get()));
+        loop.make_ready(*all.back());
+    }
+    unsigned told = 0;  // that nobody looks at them any more, in the round they were ready in
+    test_work count([&](event_loop&) {
+        for (const auto& in : all) told += in->asleep;
+        return turn::done;
+    });
+    test_work behind([&](event_loop& l) { return l.defer(count), turn::done; });
+    loop.post(behind);
+    loop.run_ready();
+    EXPECT_EQ(told, 68U);
+    for (const auto& in : all) in->add();
+    loop.run_ready();
+    for (const auto& in : all) EXPECT_EQ(in->consumed, 1U);
+    for (const auto& in : all) loop.remove(*in);
 }
 
 TEST(Loop, ClaimGivesTheLoopBackForAMoment) {
