@@ -74,6 +74,7 @@ struct bench_options {
 };
 
 void read_options(arguments args, bench_options& to) {
+    to.target.shared_memory = true;
     load& what = to.what;
     command_line line("bench", "[OPTION…] PUBLISHER/SERVICE.METHOD [ARGUMENT…]",
                       "Calls a method again and again and prints how long it takes: latency and\n"

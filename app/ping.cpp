@@ -85,6 +85,7 @@ target find_server(const std::vector<std::string>& words, const target_options& 
 int ping(arguments args, interruption& interrupt) {
     target_options options;
     options.timeout = std::chrono::seconds(5);
+    options.shared_memory = true;
     std::uint64_t count = 4;
     std::chrono::milliseconds interval(200);
     command_line line("ping", "[OPTION…] PUBLISHER/SERVICE | --at ENDPOINT",

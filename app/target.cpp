@@ -15,6 +15,7 @@ tenon::client_options client_options_of(const target_options& options) {
     tenon::client_options wanted;
     wanted.codec = options.codec;
     wanted.timeout = options.timeout;
+    wanted.shared_memory = options.shared_memory;
     tenon::runtime::process().set_log_sink(tenon::log_level::off, {});
     return wanted;
 }
@@ -47,7 +48,7 @@ bool is_instance(std::string_view id) {
 }  // namespace
 
 void target_options::add_to(command_line& line, bool with_codec) {
-    line.option("--at", "ENDPOINT", "at unix:/path, unix:@name or tcp://host:port, not by name",
+    line.option("--at", "ENDPOINT", "at unix:/path, unix:@name, shm:/path or tcp://host:port, not by name",
                 [this](const std::string& text) { at.push_back(text); });
     line.option("--instance", "ID", "this instance; `tenon list` shows them",
                 [this](const std::string& text) {

@@ -20,6 +20,7 @@ struct target_options {
     std::chrono::milliseconds timeout{0};  ///< zero: no limit
     tenon::codec codec = tenon::codec::json;
     bool json = false;
+    bool shared_memory = false;  ///< use it where it is offered: worth its set-up for many calls
 
     void add_to(command_line& line, bool with_codec);
     /// The endpoint of --at, if it is given. Throws usage_error if it is given twice.

@@ -100,6 +100,7 @@ void publication::publish_in_directory(rpc::server_core& server,
     files_.push_back({copy_of(directory), server.instance() + std::string(json_extension)});
 
     transport::listen_options o;
+    o.shared_memory = server.shared_memory();
     o.group = server.options().group;
     o.mode = server.options().mode;
     if (!server.options().allow_uids.empty() || !server.options().allow_gids.empty()) o.mode = 0666;

@@ -38,7 +38,7 @@ public:
         auto found = transport::resolve(c_.endpoint_);
         std::unique_lock lock(c_.mutex_);
         if (found && !c_.retired_) {
-            c_.candidates_ = *std::move(found);
+            c_.add_candidates(*found);
             c_.try_candidates(lock);
         } else if (!c_.retired_) {
             c_.failed_to_connect(std::move(found).error());
@@ -72,6 +72,7 @@ client_connection::client_connection(std::shared_ptr<detail::runtime_core> runti
       options_(options),
       spin_(runtime_->spin()) {
     decoding_.max_depth = options_.limits.depth;
+    longest_reference_ = options_.limits.message;
     runtime_->join(*this);
 }
 
@@ -127,7 +128,7 @@ bool client_connection::ensure_open(std::unique_lock<base::mutex>& lock, bool& l
             failed_to_connect(error(errc::overloaded, "no thread to look up the host name"));
         }
     } else {
-        candidates_ = {endpoint_};
+        add_candidates({&endpoint_, 1});
         try_candidates(lock);
     }
     if (state_ == link_state::closed) {
@@ -140,14 +141,30 @@ bool client_connection::ensure_open(std::unique_lock<base::mutex>& lock, bool& l
     return true;
 }
 
+// Mutex held. A server that does not know shared memory ends the connection when it is offered.
+void client_connection::add_candidates(std::span<const transport::endpoint> found) {
+    using transport::scheme;
+    candidates_.clear();
+    for (const transport::endpoint& at : found) {
+        const bool insists = at.kind == scheme::shm;
+        const bool offers = at.kind == scheme::unix_path && options_.shared_memory;
+        if (insists || offers) candidates_.push_back({at, true});
+        if (!insists) candidates_.push_back({at, false});
+    }
+}
+
 // Mutex held. Dials the next address until one is under way; afterwards the reading is laid down,
 // or the state is closed.
 void client_connection::try_candidates(std::unique_lock<base::mutex>& lock) {
     error last(errc::unavailable, "the host name has no address");
     while (!candidates_.empty()) {
-        const transport::endpoint next = candidates_.front();
+        const candidate next = candidates_.front();
         candidates_.erase(candidates_.begin());
-        auto opened = transport::open_link(next);
+        transport::connect_options o;
+        o.shared_memory.allowed = next.may_share;
+        o.shared_memory.link_limit = options_.limits.shared_memory_per_connection;
+        o.shared_memory.largest_segment = options_.limits.message;
+        auto opened = transport::open_link(next.at, o);
         if (!opened) {
             last = std::move(opened).error();
             continue;

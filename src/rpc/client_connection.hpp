@@ -103,12 +103,17 @@ private:
         client_connection& c_;
     };
     class resolve_job;
+    struct candidate {
+        transport::endpoint at;
+        bool may_share = false;  // memory
+    };
 
     ~client_connection();
 
     // Opening; mutex held.
     bool ensure_open(std::unique_lock<base::mutex>& lock, bool& leading, std::optional<error>& why);
     void start_session();
+    void add_candidates(std::span<const transport::endpoint> found);
     bool is_trusted(const transport::peer_identity& server) const noexcept;
     void try_candidates(std::unique_lock<base::mutex>& lock);
     void finish_connecting();
@@ -186,7 +191,7 @@ private:
 
     // Guarded by mutex_.
     link_state state_ = link_state::closed;
-    std::vector<transport::endpoint> candidates_;  // addresses still to be tried
+    std::vector<candidate> candidates_;  // addresses still to be tried
     std::optional<error> last_error_;
     base::time_point retry_at_{};
     std::chrono::milliseconds back_off_{0};

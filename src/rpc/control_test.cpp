@@ -41,7 +41,7 @@ protected:
     served s;
 };
 
-INSTANTIATE_TEST_SUITE_P(over, control, testing::Values("inproc", "unix", "tcp"), name_of);
+INSTANTIATE_TEST_SUITE_P(over, control, testing::Values("inproc", "unix", "shm", "tcp"), name_of);
 
 std::vector<std::string> names(const std::vector<tenon::service_summary>& list) {
     std::vector<std::string> n;

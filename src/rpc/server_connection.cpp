@@ -83,6 +83,7 @@ server_connection::server_connection(std::shared_ptr<server_core> server, std::u
                      session_options_of(server_->options().limits, server_->reassembly()),
                      server_->runtime().time().now());
     reader_.set_limit(server_->options().limits.setup);
+    longest_reference_ = server_->options().limits.message;
     if (!refusal.empty()) {
         session_->close(wire::error_code::rejected_setup, refusal);
         ending_ = true;
@@ -151,7 +152,7 @@ loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flag
             pending = !session_->out().empty();
         }
         if (pending) loop_.defer(flush_work_);
-        if (is_shared()) note_shared();
+        if (is_shared() && !stalled_ && !keep_looking()) closing_ = true;
         if (t == loop::turn::again) return t;
     }
     if (ending_ && !closing_) {
@@ -163,16 +164,6 @@ loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flag
     }
     if (closing_) return close();
     return did_something ? loop::turn::done : loop::turn::nothing;
-}
-
-// Of a link over shared memory, as which an accepted one shows itself at the first read.
-void server_connection::note_shared() noexcept {
-    if (peer_.transport != shared_transport) {
-        const std::lock_guard lock(mutex_);
-        note_memory();
-        peer_.transport = shared_transport;
-    }
-    if (!stalled_ && !keep_looking()) closing_ = true;
 }
 
 loop::turn server_connection::serve(bool& did_something) {
@@ -268,6 +259,10 @@ void server_connection::on_setup(const wire::frame& f) {
     format_ = wire::metadata_format_of(s.metadata_mime);
     codec_ = codec_from_mime_type(s.data_mime);
     const std::lock_guard lock(mutex_);
+    if (is_shared()) {  // an accepted link shows itself as such when it is first read
+        note_memory();
+        peer_.transport = shared_transport;
+    }
     reader_.set_limit(frame_limit_of(server_->options().limits));
     if (format_ == wire::metadata_format::composite && has_hello(f.metadata)) {
         tenon_peer_ = true;

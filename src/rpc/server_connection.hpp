@@ -72,7 +72,6 @@ private:
     void output_moved() noexcept override { post(read_again); }
 
     loop::turn serve(bool& did_something);
-    void note_shared() noexcept;
     bool is_full();
     void note_unfinished();
     void check_unfinished(base::time_point now);

@@ -93,7 +93,8 @@ server_core::server_core(server_options options)
       runtime_((options_.runtime ? *options_.runtime : tenon::runtime::process()).shared_core()),
       methods_(std::make_shared<method_table>()),
       instance_(make_instance_id()),
-      reassembly_(options_.limits.reassembly) {
+      reassembly_(options_.limits.reassembly),
+      shared_memory_(std::make_shared<wire::byte_budget>(options_.limits.shared_memory)) {
     decoding_.refuse_unknown_members = options_.refuse_unknown_members;
     decoding_.max_depth = options_.limits.depth;
     access_.allow_uid.assign(options_.allow_uids.begin(), options_.allow_uids.end());
@@ -121,11 +122,21 @@ void server_core::listen(std::string_view text) {
     o.insecure = options_.insecure;
     o.group = options_.group;
     o.mode = options_.mode;
+    o.shared_memory = shared_memory();
     // Who may connect is checked by credentials; the file must not stand in the way of the others.
     if (!options_.allow_uids.empty() || !options_.allow_gids.empty()) o.mode = 0666;
     auto listener = transport::open_listener(at, o).value();
     endpoints_.push_back(transport::to_string(listener->local()));
     add(std::move(listener));
+}
+
+transport::shared_memory_options server_core::shared_memory() const {
+    transport::shared_memory_options o;
+    o.allowed = options_.shared_memory;
+    o.largest_segment = options_.limits.message;
+    o.link_limit = options_.limits.shared_memory_per_connection;
+    o.budget = shared_memory_;
+    return o;
 }
 
 void server_core::add(std::unique_ptr<transport::listener> listener) {

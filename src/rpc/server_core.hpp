@@ -86,6 +86,8 @@ public:
     const std::vector<published_service>& services() const noexcept { return services_; }
     /// Made when first asked for. Thread-safe.
     manifest manifest_of(const published_service& service) const;
+    /// What its listeners may use of it.
+    transport::shared_memory_options shared_memory() const;
     /// Bytes of unfinished messages on all connections.
     wire::byte_budget& reassembly() noexcept { return reassembly_; }
 
@@ -131,6 +133,7 @@ private:
     const std::shared_ptr<method_table> methods_;
     const std::string instance_;
     wire::byte_budget reassembly_;
+    const std::shared_ptr<wire::byte_budget> shared_memory_;
     decode_options decoding_;
     transport::access_rule access_;
     std::vector<std::function<void(const std::vector<std::string>&)>> on_started_;

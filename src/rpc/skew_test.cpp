@@ -172,7 +172,7 @@ void expect_failure(const tenon::result<T>& r, errc code, std::string_view namin
 }
 
 class skew : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(over, skew, testing::Values("inproc", "unix", "tcp"), name_of);
+INSTANTIATE_TEST_SUITE_P(over, skew, testing::Values("inproc", "unix", "shm", "tcp"), name_of);
 
 TEST_P(skew, old_client_new_server) {
     pair<newer::shop, older::shop> p(GetParam());

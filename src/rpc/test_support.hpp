@@ -103,12 +103,13 @@ inline void implement(lab& l) {
     l.numbers = [](std::vector<int> v) { return v; };
 }
 
-/// "inproc:…", "unix:@…" or "tcp://127.0.0.1:0", different in every test.
+/// "inproc:…", "unix:@…", "shm:/…" or "tcp://127.0.0.1:0", different in every test.
 inline std::string fresh_endpoint(std::string_view transport) {
     static std::atomic<int> next{0};
     const std::string name = "rpctest-" + std::to_string(::getpid()) + "-" + std::to_string(next++);
     if (transport == "inproc") return "inproc:" + name;
     if (transport == "unix") return "unix:@" + name;
+    if (transport == "shm") return "shm:/tmp/" + name + ".sock";
     if (transport == "path") return "unix:/tmp/" + name + ".sock";
     return "tcp://127.0.0.1:0";
 }
