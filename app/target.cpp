@@ -48,7 +48,8 @@ bool is_instance(std::string_view id) {
 }  // namespace
 
 void target_options::add_to(command_line& line, bool with_codec) {
-    line.option("--at", "ENDPOINT", "at unix:/path, unix:@name, shm:/path or tcp://host:port, not by name",
+    line.option("--at", "ENDPOINT",
+                "at unix:/path, unix:@name, shm:/path or tcp://host:port, not by name",
                 [this](const std::string& text) { at.push_back(text); });
     line.option("--instance", "ID", "this instance; `tenon list` shows them",
                 [this](const std::string& text) {

@@ -29,7 +29,8 @@ protected:
     gate seen;
     served s;  // the first to go: handlers look at the others
 };
-INSTANTIATE_TEST_SUITE_P(transports, giving_up, testing::Values("inproc", "unix", "shm", "tcp"), name_of);
+INSTANTIATE_TEST_SUITE_P(transports, giving_up, testing::Values("inproc", "unix", "shm", "tcp"),
+                         name_of);
 
 TEST_P(giving_up, deadline_of_a_blocking_call) {
     nap_until_cancelled();

@@ -30,7 +30,8 @@ protected:
     served s;
     std::optional<tenon::client> c;
 };
-INSTANTIATE_TEST_SUITE_P(transports, by_name, testing::Values("inproc", "unix", "shm", "tcp"), name_of);
+INSTANTIATE_TEST_SUITE_P(transports, by_name, testing::Values("inproc", "unix", "shm", "tcp"),
+                         name_of);
 
 TEST_P(by_name, positional_arguments) {
     EXPECT_EQ(c->call("test/lab.plus", 10, 20).as<int>(), 30);

@@ -35,7 +35,8 @@ protected:
     tenon::runtime runtime{test_runtime()};
     std::optional<tenon::server> server;
 };
-INSTANTIATE_TEST_SUITE_P(transports, functions, testing::Values("inproc", "unix", "shm", "tcp"), name_of);
+INSTANTIATE_TEST_SUITE_P(transports, functions, testing::Values("inproc", "unix", "shm", "tcp"),
+                         name_of);
 
 int add_up(int a, int b) { return a + b; }
 int add_quietly(int a, const int& b) noexcept { return a + b; }

@@ -26,7 +26,8 @@ protected:
     bool local() const { return GetParam() == std::string("inproc"); }
     served s;
 };
-INSTANTIATE_TEST_SUITE_P(transports, lifetime, testing::Values("inproc", "unix", "shm", "tcp"), name_of);
+INSTANTIATE_TEST_SUITE_P(transports, lifetime, testing::Values("inproc", "unix", "shm", "tcp"),
+                         name_of);
 
 TEST_P(lifetime, client_goes_with_calls_under_way) {
     s.start();

@@ -149,7 +149,8 @@ protected:
     tenon::runtime runtime{test_runtime()};
     std::optional<tenon::server> server;
 };
-INSTANTIATE_TEST_SUITE_P(transports, service, testing::Values("inproc", "unix", "shm", "tcp"), name_of);
+INSTANTIATE_TEST_SUITE_P(transports, service, testing::Values("inproc", "unix", "shm", "tcp"),
+                         name_of);
 
 TEST_P(service, every_kind_of_member) {
     server->add<desk>("hello", std::ref(shared_engine)).start();

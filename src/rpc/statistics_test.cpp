@@ -143,7 +143,8 @@ protected:
     served s;
 };
 
-INSTANTIATE_TEST_SUITE_P(over, statistics, testing::Values("inproc", "unix", "shm", "tcp"), name_of);
+INSTANTIATE_TEST_SUITE_P(over, statistics, testing::Values("inproc", "unix", "shm", "tcp"),
+                         name_of);
 
 TEST_P(statistics, quick_calls_are_sampled) {
     s.start();

@@ -24,7 +24,8 @@ protected:
     bool local() const { return GetParam() == std::string("inproc"); }
     served s;
 };
-INSTANTIATE_TEST_SUITE_P(transports, threads, testing::Values("inproc", "unix", "shm", "tcp"), name_of);
+INSTANTIATE_TEST_SUITE_P(transports, threads, testing::Values("inproc", "unix", "shm", "tcp"),
+                         name_of);
 
 tenon::task<int> chain(tenon::stub<lab>& c, int n) {
     int x = 0;
