@@ -6,15 +6,17 @@
 #include <limits>
 #include <new>
 
-// Blocks of 256 B to 1 MiB, in powers of two, are kept per thread for reuse; larger ones come
-// straight from malloc. Each size keeps at most 256 KiB or two blocks, so a thread holds at most
-// 6 MiB. A block freed by another thread joins that thread's cache.
+#include "base/large_storage.hpp"
+
+// Blocks of 256 B to 256 KiB, in powers of two, are kept per thread for reuse; for larger ones see
+// large_storage.hpp. Each size keeps at most 256 KiB or two blocks, so a thread holds at most 3 MiB.
+// A block freed by another thread joins that thread's cache.
 
 namespace tenon::inline v0::base {
 namespace {
 
 constexpr std::size_t smallest = 256;
-constexpr std::size_t largest = std::size_t{1} << 20;
+constexpr std::size_t largest = std::size_t{256} << 10;
 constexpr std::size_t kept_per_class = std::size_t{256} << 10;
 constexpr std::size_t classes = std::bit_width(largest / smallest);
 
@@ -54,13 +56,12 @@ std::size_t class_of(std::size_t capacity) {
 }
 
 std::byte* take(std::size_t capacity) {
-    if (capacity <= largest) {
-        free_list& list = local.lists[class_of(capacity)];
-        if (free_block* block = list.head) {
-            list.head = block->next;
-            --list.count;
-            return reinterpret_cast<std::byte*>(block);
-        }
+    if (capacity > largest) return take_large(capacity);
+    free_list& list = local.lists[class_of(capacity)];
+    if (free_block* block = list.head) {
+        list.head = block->next;
+        --list.count;
+        return reinterpret_cast<std::byte*>(block);
     }
     void* fresh = std::malloc(capacity);
     if (fresh == nullptr) throw std::bad_alloc();
@@ -68,7 +69,8 @@ std::byte* take(std::size_t capacity) {
 }
 
 void give(std::byte* data, std::size_t capacity) noexcept {
-    if (capacity <= largest && !local.closed) {
+    if (capacity > largest) return give_large(data, capacity);
+    if (!local.closed) {
         free_list& list = local.lists[class_of(capacity)];
         if (list.count < 2 || (list.count + 1) * capacity <= kept_per_class) {
             if (!local.registered) {
@@ -86,7 +88,7 @@ void give(std::byte* data, std::size_t capacity) noexcept {
 std::size_t capacity_for(std::size_t n) {
     if (n <= smallest) return smallest;
     if (n > std::numeric_limits<std::size_t>::max() / 2) throw std::bad_alloc();
-    return std::bit_ceil(n);
+    return n <= largest ? std::bit_ceil(n) : large_capacity(n);
 }
 
 }  // namespace
@@ -100,6 +102,11 @@ void byte_buffer::reset() noexcept {
 void byte_buffer::grow(std::size_t at_least) {
     if (at_least < size_) throw std::bad_alloc();  // size_ + n overflowed
     const std::size_t capacity = capacity_for(at_least);
+    if (capacity_ > largest) {
+        data_ = grow_large(data_, size_, capacity_, capacity);
+        capacity_ = capacity;
+        return;
+    }
     std::byte* data = take(capacity);
     if (size_ != 0) std::memcpy(data, data_, size_);
     if (data_ != nullptr) give(data_, capacity_);

@@ -1,6 +1,7 @@
 #pragma once
 // byte_buffer: a growable, movable block of bytes whose storage comes from and returns to a small
-// per-thread cache, so that steady traffic allocates nothing.
+// per-thread cache, so that steady traffic allocates nothing. Large storage (above 256 KiB) is shared
+// by all threads, and grows without copying where the kernel can move it.
 //
 // Growth leaves new bytes uninitialised. One owner at a time; not thread-safe. Storage may be
 // released on another thread than the one that took it.
@@ -72,5 +73,9 @@ private:
     std::size_t size_ = 0;
     std::size_t capacity_ = 0;
 };
+
+/// Gives back to the system what large storage is kept for reuse, but for what was in use a moment
+/// ago (250 ms). Thread-safe.
+void trim_large_storage() noexcept;
 
 }  // namespace tenon::inline v0::base

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdio>
 #include <string>
 #include <thread>
 #include <vector>
@@ -61,10 +63,61 @@ TEST(byte_buffer, large_blocks_and_many_blocks_are_returned) {
         std::vector<byte_buffer> many;
         for (int i = 0; i < 3000; ++i) many.emplace_back(256u << (i % 8));
         byte_buffer large(std::size_t{3} << 20);
-        EXPECT_EQ(large.capacity(), std::size_t{4} << 20);
+        EXPECT_EQ(large.capacity(), (std::size_t{4} << 20) + 65536);
         large.resize(large.capacity());
         large.data()[large.size() - 1] = std::byte{1};
     }
+}
+
+TEST(byte_buffer, a_large_one_has_room_for_what_goes_in_front_of_a_round_size) {
+    for (std::size_t size = std::size_t{512} << 10; size <= std::size_t{64} << 20; size *= 2) {
+        EXPECT_EQ(byte_buffer(size + 60'000).capacity(), size + 65536);
+        EXPECT_EQ(byte_buffer(size + 65'537).capacity(), 2 * size + 65536);
+    }
+}
+
+TEST(byte_buffer, keeps_its_content_while_it_grows_large) {
+    byte_buffer b;
+    for (std::size_t i = 0; b.size() < std::size_t{10} << 20; ++i) {
+        const std::size_t words[512] = {i};
+        b.append(words, sizeof words);
+    }
+    for (std::size_t i = 0; i * 4096 < b.size(); ++i) {
+        std::size_t word;
+        std::memcpy(&word, b.data() + i * 4096, sizeof word);
+        ASSERT_EQ(word, i);
+    }
+}
+
+#if !defined(__SANITIZE_ADDRESS__)
+TEST(byte_buffer, another_thread_reuses_large_storage) {
+    byte_buffer b(std::size_t{3} << 20);
+    const std::byte* const at = b.data();
+    const std::byte* again = nullptr;
+    std::thread([moved = std::move(b)]() mutable { moved.reset(); }).join();
+    byte_buffer other(std::size_t{3} << 20);
+    again = other.data();
+    EXPECT_EQ(again, at);
+}
+#endif
+
+TEST(byte_buffer, large_storage_that_is_not_used_goes_back_to_the_system) {
+    const auto mapped = [] {
+        long pages = 0;
+        std::FILE* f = std::fopen("/proc/self/statm", "r");
+        EXPECT_EQ(std::fscanf(f, "%ld", &pages), 1);
+        std::fclose(f);
+        return pages * 4096;
+    };
+    byte_buffer(std::size_t{40} << 20).resize(1);
+    const long before = mapped();
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    tenon::base::trim_large_storage();
+#if defined(__SANITIZE_ADDRESS__)
+    EXPECT_LE(mapped(), before);
+#else
+    EXPECT_LE(mapped(), before - (long{40} << 20));
+#endif
 }
 
 TEST(byte_buffer, refuses_impossible_sizes) {

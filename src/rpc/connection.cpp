@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -13,11 +14,8 @@ namespace {
 
 // Larger data goes by reference over shared memory.
 constexpr std::size_t inline_limit = std::size_t{64} * 1024;
-
-bool carries_data(wire::frame_type type) noexcept {
-    return type == wire::frame_type::payload || (type >= wire::frame_type::request_response &&
-                                                 type <= wire::frame_type::request_channel);
-}
+// Read along with the rest of a long frame, to be copied if it is the next one's data.
+constexpr std::size_t ahead_of_part = std::size_t{8} * 1024;
 
 transport::block_reference parse_reference(bytes_view data) noexcept {
     const std::byte* p = data.data();
@@ -29,18 +27,50 @@ transport::block_reference parse_reference(bytes_view data) noexcept {
 connection::connection(loop::event_loop& loop) : pollable(true), loop_(loop) { loop_.add_tenant(); }
 
 connection::input connection::read_some() noexcept {
+    const std::size_t missing = reader_.part_missing();
+    return missing != 0 ? read_part(missing) : read_ahead();
+}
+
+connection::input connection::read_ahead() noexcept {
     const auto space = reader_.space();
     const transport::io_result r = link_->read(space);
+    return note_read(r, r.n, space.size());
+}
+
+// `ahead` of what was read went to the reader's space; there was room for `most`.
+connection::input connection::note_read(const transport::io_result& r, std::size_t ahead,
+                                        std::size_t most) noexcept {
     switch (r.state) {
         case transport::io_state::ok:
-            reader_.commit(r.n);
+            reader_.commit(ahead);
             bytes_in_.store(bytes_in_.load(std::memory_order_relaxed) + r.n,
                             std::memory_order_relaxed);
-            short_read_ = r.n < space.size();
+            short_read_ = r.n < most;
             return input::more;
         case transport::io_state::would_block: return input::drained;
         default: return input::ended;
     }
+}
+
+// The rest of a long frame goes to where its message is put together.
+connection::input connection::read_part(std::size_t missing) noexcept {
+    wire::session::room place;
+    {
+        const std::lock_guard lock(mutex_);
+        if (session_) place = session_->take_room(reader_.part_stream(), missing);
+    }
+    if (place.n == 0) return read_ahead();
+    const auto ahead = reader_.space().first(ahead_of_part);
+    const transport::io_result r = link_->scatter(place.span(), ahead);
+    const std::size_t wanted = place.n;
+    const std::size_t n = r.state == transport::io_state::ok ? std::min(r.n, wanted) : 0;
+    {
+        const std::lock_guard lock(mutex_);
+        if (session_) session_->put_room(std::move(place), n);
+    }
+    reader_.skip(n);
+    // Filled to the brim: the link may have stopped there.
+    return note_read(r, r.n - n, r.n == wanted ? wanted : wanted + ahead.size());
 }
 
 std::optional<wire::frame> connection::next_frame(std::string_view& refused) {
@@ -48,6 +78,7 @@ std::optional<wire::frame> connection::next_frame(std::string_view& refused) {
     const auto bytes = reader_.next();
     if (!bytes) {
         refused = reader_.error();
+        if (reader_.has_part()) return reader_.next_part();
         return std::nullopt;
     }
     auto frame = wire::parse_frame(*bytes);
@@ -56,7 +87,7 @@ std::optional<wire::frame> connection::next_frame(std::string_view& refused) {
         refused = refused_;
         return std::nullopt;
     }
-    if (frame->has(wire::flag::by_reference) && carries_data(frame->type) && is_shared() &&
+    if (frame->has(wire::flag::by_reference) && wire::may_be_cut(frame->type) && is_shared() &&
         !look_up(*frame)) {
         refused = "a reference to memory that was not passed";
         return std::nullopt;

@@ -98,6 +98,9 @@ protected:
     bool look_up(wire::frame& f);
     /// Mutex held: what passed() made was not sent.
     void not_sent(const wire::outgoing& data) noexcept;
+    input read_ahead() noexcept;
+    input read_part(std::size_t missing) noexcept;
+    input note_read(const transport::io_result& r, std::size_t ahead, std::size_t most) noexcept;
 
     /// Called by the writer, on any thread, without the mutex: a write found no room, so the owner
     /// of the loop has to want_write(); and: output has moved on after that, or while starved_.

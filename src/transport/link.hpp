@@ -86,6 +86,12 @@ public:
 
     /// One read into `into`. A count below its size does not mean that nothing is left.
     virtual io_result read(std::span<std::byte> into) noexcept = 0;
+    /// One read into `first`, and what there is behind that into `second`; neither is empty. `n`
+    /// counts both.
+    virtual io_result scatter(std::span<std::byte> first,
+                              std::span<std::byte> /*second*/) noexcept {
+        return read(first);
+    }
 
     /// One write of the first max_segments segments; may take less than was offered, even the
     /// front part of a segment.

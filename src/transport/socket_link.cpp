@@ -80,6 +80,19 @@ io_result socket_link::read(std::span<std::byte> into) noexcept {
     return read_socket(fd_.get(), into);
 }
 
+io_result socket_link::scatter(std::span<std::byte> first, std::span<std::byte> second) noexcept {
+    iovec parts[2] = {{first.data(), first.size()}, {second.data(), second.size()}};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    ssize_t n;
+    do n = ::recvmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) return {io_state::ok, static_cast<std::size_t>(n), 0};
+    if (n == 0) return {io_state::closed, 0, 0};
+    return not_done(errno);
+}
+
 io_result socket_link::write(std::span<const base::segment> segments) noexcept {
     return write_socket(fd_.get(), segments);
 }

@@ -13,6 +13,7 @@ public:
         : link(std::move(fd), std::move(peer)), connected_(connected) {}
 
     io_result read(std::span<std::byte> into) noexcept override;
+    io_result scatter(std::span<std::byte> first, std::span<std::byte> second) noexcept override;
     io_result write(std::span<const base::segment> segments) noexcept override;
     io_result finish_connect() noexcept override;
     void finish_writes() noexcept override;

@@ -63,6 +63,14 @@ inline constexpr std::uint32_t canceled = 0x203;
 inline constexpr std::uint32_t invalid = 0x204;
 }  // namespace error_code
 
+constexpr bool is_request(frame_type type) noexcept {
+    return type >= frame_type::request_response && type <= frame_type::request_channel;
+}
+/// Whether a message of this type may be cut into fragments, of which the others are PAYLOAD.
+constexpr bool may_be_cut(frame_type type) noexcept {
+    return is_request(type) || type == frame_type::payload;
+}
+
 inline constexpr std::size_t header_size = 6;
 inline constexpr std::size_t reference_size = 16;  // see flag::by_reference
 inline constexpr std::size_t prefix_size = 3;

@@ -4,7 +4,10 @@
 // The caller reads into space(), says how much with commit(), and takes frames with next() until
 // there is none. A connection without traffic holds no storage (release_if_empty()). Storage for
 // a large frame grows with what has arrived, so an announced length alone costs no memory.
-// Not thread-safe.
+//
+// A long frame need not be collected here: as soon as its head is, next_part() gives it out in parts,
+// as if the peer had cut it into fragments. The rest of it may be read elsewhere, straight to where
+// the message is put together (part_missing(), skip()). Not thread-safe.
 
 #include <cstddef>
 #include <optional>
@@ -38,11 +41,24 @@ public:
     /// Nothing if more bytes are needed or after an error.
     std::optional<bytes_view> next() noexcept;
 
+    /// For when next() gave nothing: what is here of a long frame, as a fragment of it. Its data is
+    /// valid as that of next().
+    std::optional<frame> next_part();
+    /// False: next_part() would give nothing.
+    bool has_part() const noexcept {
+        return in_parts_ || end_ - begin_ >= prefix_size + header_size;
+    }
+    /// Of the frame that is given out in parts: how much is neither here nor skipped. 0: none is.
+    std::size_t part_missing() const noexcept { return begin_ == end_ ? part_rest_ : 0; }
+    std::uint32_t part_stream() const noexcept { return part_.stream; }
+    /// `n` of part_missing() have been read elsewhere.
+    void skip(std::size_t n) noexcept { part_rest_ -= n; }
+
     /// What is wrong with the stream; empty if nothing. It stays so.
     std::string_view error() const noexcept { return error_; }
 
     /// Bytes that wait for the rest of their frame. Not zero means the peer owes us something.
-    std::size_t unfinished() const noexcept { return end_ - begin_; }
+    std::size_t unfinished() const noexcept { return end_ - begin_ + (in_parts_ ? 1 : 0); }
 
     /// Bytes still missing for the frame that has begun, 0 if its length is not yet known.
     std::size_t missing() const noexcept;
@@ -56,6 +72,7 @@ public:
 
 private:
     void move_to(std::size_t capacity);
+    std::optional<frame> first_part();
 
     base::byte_buffer storage_;
     std::size_t begin_ = 0;  // of the bytes not yet cut
@@ -63,6 +80,9 @@ private:
     std::size_t limit_;
     std::size_t read_ahead_;
     std::string_view error_;
+    bool in_parts_ = false;      // a frame is being given out in parts, and has not ended
+    frame part_;                 // its next part, but for the data, as if that were the last
+    std::size_t part_rest_ = 0;  // of its data, still to be given out
 };
 
 }  // namespace tenon::inline v0::wire

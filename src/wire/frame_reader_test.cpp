@@ -115,6 +115,99 @@ TEST(frame_reader, refuses_bad_lengths) {
     EXPECT_FALSE(s.space().empty());
 }
 
+/// A request with metadata and `size` bytes of data, in one frame.
+bytes long_request(std::size_t size, std::uint16_t flags = 0) {
+    frame f;
+    f.type = frame_type::request_response;
+    f.stream = 5;
+    f.flags = flags;
+    f.has_metadata = true;
+    f.metadata = as_bytes("meta");
+    bytes out(head_size(f) + f.metadata.size());
+    std::memcpy(write_head(out.data(), f), f.metadata.data(), f.metadata.size());
+    const bytes data = pattern(size);
+    out.insert(out.end(), data.begin(), data.end());
+    return out;
+}
+
+TEST(frame_reader, a_long_frame_is_given_out_in_parts) {
+    frame_reader r;
+    bytes stream;
+    put(stream, long_request(300'000));
+    put(stream, pattern(6));
+    feed(r, bytes_view(stream).first(8));
+    EXPECT_FALSE(r.next());
+    EXPECT_FALSE(r.next_part());  // its head is not here
+    feed(r, bytes_view(stream).subspan(8, 2));
+    EXPECT_FALSE(r.next());
+    EXPECT_FALSE(r.next_part());
+    feed(r, bytes_view(stream).subspan(10, 990));
+    EXPECT_FALSE(r.next());
+    const auto first = r.next_part();
+    ASSERT_TRUE(first);
+    EXPECT_EQ(to_string(*first).substr(0, 19), "REQUEST_RESPONSE #5");
+    EXPECT_TRUE(first->has(flag::follows));
+    EXPECT_EQ(as_text(first->metadata), "meta");
+    bytes data(first->data.begin(), first->data.end());
+    EXPECT_EQ(r.part_missing(), 300'000 - data.size());
+    EXPECT_EQ(r.part_stream(), 5u);
+    EXPECT_NE(r.unfinished(), 0u);
+
+    // Some of it goes elsewhere, some through the reader, and the next frame comes with the end.
+    std::size_t at = 1000;
+    data.insert(data.end(), stream.begin() + 1000, stream.begin() + 200'000);
+    r.skip(199'000);
+    at = 200'000;
+    feed(r, bytes_view(stream).subspan(at, 50'000));
+    EXPECT_EQ(r.part_missing(), 0u);
+    EXPECT_FALSE(r.next());
+    const auto middle = r.next_part();
+    ASSERT_TRUE(middle);
+    EXPECT_EQ(middle->type, frame_type::payload);
+    EXPECT_TRUE(middle->has(flag::follows) && middle->has(flag::next));
+    data.insert(data.end(), middle->data.begin(), middle->data.end());
+    EXPECT_FALSE(r.next_part());
+    feed(r, bytes_view(stream).subspan(at + 50'000));
+    EXPECT_FALSE(r.next());
+    const auto last = r.next_part();
+    ASSERT_TRUE(last);
+    EXPECT_FALSE(last->has(flag::follows) || last->has(flag::complete));
+    data.insert(data.end(), last->data.begin(), last->data.end());
+    EXPECT_TRUE(data == pattern(300'000));
+    const auto next = r.next();
+    ASSERT_TRUE(next);
+    EXPECT_TRUE(std::ranges::equal(*next, pattern(6)));
+    EXPECT_EQ(r.unfinished(), 0u);
+}
+
+TEST(frame_reader, a_long_frame_whose_rest_was_read_elsewhere_ends_with_an_empty_part) {
+    frame_reader r;
+    bytes stream;
+    put(stream, long_request(300'000, flag::follows));
+    feed(r, bytes_view(stream).first(1000));
+    EXPECT_FALSE(r.next());
+    ASSERT_TRUE(r.next_part());
+    r.skip(r.part_missing());
+    EXPECT_NE(r.unfinished(), 0u);
+    const auto last = r.next_part();
+    ASSERT_TRUE(last);
+    EXPECT_TRUE(last->data.empty());
+    EXPECT_TRUE(last->has(flag::follows));  // as the frame said
+    EXPECT_EQ(r.unfinished(), 0u);
+    EXPECT_FALSE(r.next_part());
+}
+
+TEST(frame_reader, only_messages_are_given_out_in_parts) {
+    for (const char* head : {"04 93 e0 00 00 00 00 0c 00", "04 93 e0 00 00 00 05 ff 00"}) {
+        frame_reader r;
+        feed(r, test::hex(head));
+        feed(r, pattern(1000));
+        EXPECT_FALSE(r.next());
+        EXPECT_FALSE(r.next_part());
+        EXPECT_TRUE(r.error().empty());
+    }
+}
+
 TEST(frame_reader, detached_storage_keeps_views) {
     frame_reader r;
     bytes stream;

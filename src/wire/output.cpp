@@ -16,14 +16,6 @@ constexpr std::size_t block_size = std::size_t{16} * 1024;
 constexpr std::size_t first_block_size = 512;
 constexpr std::uint64_t cut_later = ~std::uint64_t{0};  // mark of a message in a lane
 
-bool is_request(frame_type type) noexcept {
-    return type >= frame_type::request_response && type <= frame_type::request_channel;
-}
-
-bool may_be_cut(frame_type type) noexcept {
-    return is_request(type) || type == frame_type::payload;
-}
-
 std::byte* store(std::byte* p, bytes_view b) noexcept {
     if (!b.empty()) std::memcpy(p, b.data(), b.size());
     return p + b.size();

@@ -362,6 +362,7 @@ std::size_t session::release_if_idle() noexcept {
     std::size_t n = out_.release_if_empty() + own_.release_if_empty() + peer_.release_if_empty();
     if (spare_) n += spare_->bytes.capacity();
     spare_.reset();
+    base::trim_large_storage();
     return n;
 }
 

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "base/buffer.hpp"
@@ -190,6 +191,19 @@ public:
 
     /// One frame of the peer. Counts as a sign of life.
     event receive(const frame& f, time_point now);
+    /// Room in an unfinished message, so that data can be read to its place without the lock.
+    struct room {
+        stream_ref stream;
+        base::byte_buffer bytes;  ///< the message so far, and behind it:
+        std::size_t n = 0;        ///< room for that many bytes
+        std::span<std::byte> span() noexcept { return {bytes.data() + bytes.size(), n}; }
+    };
+    /// At most `most`. None if the stream has no unfinished message, or that must not get so long:
+    /// then the data has to go through receive(), which says so. Until put_room(), no data must come
+    /// for the stream in another way.
+    room take_room(std::uint32_t stream, std::size_t most);
+    /// Back, with `read` bytes more.
+    void put_room(room&& r, std::size_t read) noexcept;
     /// A sign of life that is no frame yet: bytes of a long one.
     void heard(time_point now) noexcept { last_received_ = now_ = now; }
     /// For bytes that parse_frame() or frame_reader refused: answers and closes.

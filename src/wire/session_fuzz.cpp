@@ -89,13 +89,26 @@ private:
             case 10: return session_.fail(pick(), errc::failed, as_bytes("no"));
             case 11: return session_.request_n(pick(), take() % 5);
             case 12: return session_.complete(pick());
-            case 13: return session_.extension(pick(), take(), true, {}, as_bytes("x"));
+            case 13:
+                if (take() % 2 == 0) return read_straight();
+                return session_.extension(pick(), take(), true, {}, as_bytes("x"));
             case 14:
                 now_ += std::chrono::milliseconds(take() * 100);
                 check(session_.tick(now_));
                 return check(session_.expire(now_));
             default: return write();
         }
+    }
+
+    /// Data that goes to its place, while the stream may end.
+    void read_straight() {
+        const unsigned id = take() % 64;
+        wire::session::room r = session_.take_room(id, take() * 10);
+        for (std::byte& b : r.span()) b = std::byte{1};
+        const std::size_t n = r.n == 0 ? 0 : take() % (r.n + 1);
+        if (take() % 4 == 0) session_.cancel(pick());
+        if (take() % 4 == 0) check(session_.expire(now_ += 40s));
+        session_.put_room(std::move(r), n);
     }
 
     void open() {

@@ -338,6 +338,50 @@ event session::on_lease(const frame& f) {
 
 // Fragments.
 
+namespace {
+
+/// Long messages get much room at once: it is not copied when they grow, and costs no memory until
+/// it is written to.
+void make_room(base::byte_buffer& b, std::size_t more) {
+    constexpr std::size_t small = std::size_t{64} * 1024;
+    constexpr std::size_t usual = std::size_t{1024} * 1024 + small;
+    const std::size_t need = b.size() + more;
+    if (need > small && need > b.capacity()) b.reserve(std::max({need, usual, 3 * b.size()}));
+}
+
+}  // namespace
+
+session::room session::take_room(std::uint32_t stream, std::size_t most) {
+    constexpr std::size_t most_at_once = std::size_t{1024} * 1024;
+    room r;
+    stream_slot* const s = table_of(stream).find(stream);
+    if (closed_ || s == nullptr || s->partial == nullptr) return r;
+    partial_message& p = *s->partial;
+    const std::size_t n = std::min(most, most_at_once);
+    if (p.bytes.size() + n > options_.message_limit ||
+        partial_bytes_.taken() + n > options_.reassembly_limit || !partial_bytes_.take(n))
+        return r;
+    p.counted += n;
+    make_room(p.bytes, n);
+    p.bytes.reserve(p.bytes.size() + n);
+    r.stream = {s->id, s->use};
+    r.bytes = std::move(p.bytes);
+    r.n = n;
+    return r;
+}
+
+void session::put_room(room&& r, std::size_t read) noexcept {
+    stream_slot* const s = table_of(r.stream.id).find(r.stream.id);
+    if (s == nullptr || s->use != r.stream.use || s->partial == nullptr) return;
+    partial_message& p = *s->partial;
+    const std::size_t unused = r.n - read;
+    p.counted -= unused;
+    partial_bytes_.give_back(unused);
+    p.bytes = std::move(r.bytes);
+    p.bytes.resize(p.bytes.size() + read);
+    if (read != 0) p.touched = now_;
+}
+
 session::fragment_state session::take_fragment(stream_slot& slot, const frame& f) {
     if (slot.partial == nullptr) {
         slot.partial = spare_ != nullptr ? std::move(spare_) : std::make_unique<partial_message>();
@@ -350,6 +394,8 @@ session::fragment_state session::take_fragment(stream_slot& slot, const frame& f
     if (p.bytes.size() + more > options_.message_limit) return fragment_state::too_long;
     if (partial_bytes_.taken() + more > options_.reassembly_limit || !partial_bytes_.take(more))
         return fragment_state::no_room;
+    p.counted += more;
+    make_room(p.bytes, more);
     p.bytes.append(f.metadata);
     p.bytes.append(f.data);
     p.metadata_size += f.metadata.size();
@@ -362,7 +408,6 @@ session::fragment_state session::take_fragment(stream_slot& slot, const frame& f
 /// Moves the reassembled message into the event.
 void session::take_message(stream_slot& slot, event& e) noexcept {
     partial_message& p = *slot.partial;
-    partial_bytes_.give_back(p.bytes.size());
     e.storage = std::move(p.bytes);
     e.has_metadata = p.has_metadata;
     e.metadata = e.storage.view().first(p.metadata_size);
@@ -372,7 +417,7 @@ void session::take_message(stream_slot& slot, event& e) noexcept {
 
 void session::drop_partial(stream_slot& slot) noexcept {
     if (slot.partial == nullptr) return;
-    partial_bytes_.give_back(slot.partial->bytes.size());
+    partial_bytes_.give_back(slot.partial->counted);
     --partial_count_;
     *slot.partial = partial_message();
     spare_ = std::move(slot.partial);

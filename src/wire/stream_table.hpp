@@ -23,6 +23,7 @@ enum class request_kind : std::uint8_t { response, fnf, stream, channel };
 struct partial_message {
     base::byte_buffer bytes;  // metadata, then data
     std::size_t metadata_size = 0;
+    std::size_t counted = 0;  // what of the session's budget it has taken
     bool has_metadata = false;
     bool complete = false;                          // the C flag was seen on one of the fragments
     std::chrono::steady_clock::time_point touched;  // when the last fragment came
