@@ -93,8 +93,8 @@ std::size_t capacity_for(std::size_t n) {
 
 }  // namespace
 
-void byte_buffer::reset() noexcept {
-    if (data_ != nullptr) give(data_, capacity_);
+void byte_buffer::give_back() noexcept {
+    give(data_, capacity_);
     data_ = nullptr;
     size_ = capacity_ = 0;
 }

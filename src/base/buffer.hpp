@@ -44,7 +44,9 @@ public:
     /// Keeps the storage.
     void clear() noexcept { size_ = 0; }
     /// Gives the storage back.
-    void reset() noexcept;
+    void reset() noexcept {
+        if (data_ != nullptr) give_back();
+    }
     void reserve(std::size_t capacity) {
         if (capacity > capacity_) grow(capacity);
     }
@@ -67,6 +69,7 @@ public:
     void append(bytes_view b) { append(b.data(), b.size()); }
 
 private:
+    void give_back() noexcept;
     void grow(std::size_t at_least);  // to the next size class, doubling
 
     std::byte* data_ = nullptr;

@@ -6,9 +6,10 @@
 
 namespace tenon::inline v0::base {
 
+/// Without initial values, because lists of many are filled a few at a time.
 struct segment {
-    const std::byte* data = nullptr;
-    std::size_t size = 0;
+    const std::byte* data;
+    std::size_t size;
 };
 
 }  // namespace tenon::inline v0::base

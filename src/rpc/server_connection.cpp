@@ -18,10 +18,20 @@ constexpr std::size_t cached_requests = 16;
 constexpr std::size_t longest_cached = 512;
 constexpr std::string_view shared_transport = "shm";
 
+/// Good enough for a handful of entries, which are compared in full.
 std::uint32_t hash_of(bytes_view b) noexcept {
-    std::uint32_t h = 2166136261U;  // FNV-1a
-    for (const std::byte x : b) h = (h ^ std::to_integer<std::uint32_t>(x)) * 16777619U;
-    return h;
+    constexpr std::uint64_t odd = 0x9e37'79b9'7f4a'7c15;  // 2^64 divided by the golden ratio
+    std::uint64_t h = b.size();
+    while (!b.empty()) {
+        std::uint64_t word = 0;
+        const std::size_t n = std::min(b.size(), sizeof word);
+        if (n == sizeof word) std::memcpy(&word, b.data(), sizeof word);
+        else std::memcpy(&word, b.data(), n);
+        h = (h ^ word) * odd;
+        h ^= h >> 32;
+        b = b.subspan(n);
+    }
+    return static_cast<std::uint32_t>(h);
 }
 
 std::string address_of(const transport::peer_identity& p) {
