@@ -279,6 +279,8 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
             over_ = decode_error(ev.code, ev.data);
             if (over_.message().empty()) over_ = lost_error();
             last_error_ = over_;  // for calls that come before close()
+        } else if (ev.kind == wire::event_kind::keepalive) {
+            link_->trim();
         } else if (ev.kind == wire::event_kind::metadata_push) {
             going_away_ |= is_going_away(ev.metadata);
             tenon_server_ |= has_hello(ev.metadata);

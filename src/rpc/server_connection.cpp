@@ -255,6 +255,7 @@ loop::turn server_connection::receive(const wire::frame& f) {
         case wire::event_kind::request: return on_request(ev);
         case wire::event_kind::cancel: return cancelled ? on_cancel(*cancelled) : loop::turn::done;
         case wire::event_kind::setup: on_setup(f); return loop::turn::done;
+        case wire::event_kind::keepalive: link_->trim(); return loop::turn::done;
         case wire::event_kind::closed: {
             const std::lock_guard lock(mutex_);
             end_session();
