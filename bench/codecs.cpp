@@ -3,11 +3,11 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -53,7 +53,6 @@ TENON_INTERFACE(echo, "bench", "codecs", "1.0.0", (ints, v), (one, v), (entries,
 namespace bench {
 namespace {
 
-using nanoseconds = std::chrono::duration<double, std::nano>;
 using tenon::codec;
 
 constexpr std::array all_codecs{codec::raw, codec::marshal, codec::msgpack, codec::json};
@@ -63,16 +62,24 @@ struct plan {
     double seconds = 0.02;  // of one measurement
 };
 
-/// Time per call.
+/// Of all threads, so that what else the machine does hardly counts.
+double cpu_seconds() {
+    timespec t{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+/// CPU time per call, in ns.
 template <class F>
 double time_of(double seconds, F f) {
     unsigned n = 1;
     for (;;) {
-        const auto begun = clock::now();
+        const double begun = cpu_seconds();
         for (unsigned i = 0; i < n; ++i) f();
-        const nanoseconds took = clock::now() - begun;
-        if (took.count() > seconds * 1e9) return took.count() / n;
-        n = std::max(n * 2, static_cast<unsigned>(seconds * 1e9 / (took.count() + 1) * n * 1.1));
+        const double took = cpu_seconds() - begun;
+        if (took > seconds) return took * 1e9 / n;
+        n = std::max(n * 2,
+                     static_cast<unsigned>(n * std::min(1.1 * seconds / (took + 1e-9), 1e3)));
     }
 }
 
@@ -193,8 +200,9 @@ void print(const std::vector<section>& all) {
                        with_ratio(l.decode, fastest_of(s, &line::decode)),
                        with_ratio(l.call, fastest_of(s, &line::call)));
     fmt::print(
-        "\n× = times the fastest codec for that value. Call: there and back over a Unix socket.\n"
-        "Encoding and decoding count once each, into memory of the caller's.\n");
+        "\nCPU time; × = times the least for that value. Encode: into fresh bytes. Decode: into "
+        "an\n"
+        "object that was there before. Call: there and back over a Unix socket, both sides.\n");
 }
 
 tenon::value content_of(const std::vector<section>& all) {

@@ -92,6 +92,8 @@ inline constexpr indirect_ops loaned_ops_v{
     .edit = [](void* o) -> void* { return std::addressof(as<loaned<T>>(o).edit()); },
     .message = [](void* o) -> blob& { return as<loaned<T>>(o).message(); }};
 template <class T>
+inline constexpr bool is_indirect<loaned<T>> = true;
+template <class T>
 inline constexpr const indirect_ops* indirect_v<loaned<T>> = &loaned_ops_v<T>;
 
 }  // namespace detail

@@ -190,10 +190,10 @@ consteval shape make_shape() {
         s.bytes = &blob_ops_v;
     } else if constexpr (std::is_same_v<T, value>) {
         s.kind = kind::dynamic;
-    } else if constexpr (indirect_v<T> != nullptr) {
+    } else if constexpr (is_indirect<T>) {
         s.kind = kind::indirect;
         s.indirect = indirect_v<T>;
-        s.name = s.indirect->element->name;
+        s.name = indirect_v<T>->element->name;
     } else if constexpr (is_optional<T>) {
         s.kind = kind::optional;
         s.optional = &optional_ops_v<T>;

@@ -208,7 +208,9 @@ consteval shape make_shape();
 template <class T>
 inline constexpr shape shape_v = make_shape<T>();
 
-/// The operations of types of kind indirect; null for others.
+/// Types of kind indirect, and their operations.
+template <class T>
+inline constexpr bool is_indirect = false;
 template <class T>
 inline constexpr const indirect_ops* indirect_v = nullptr;
 }  // namespace detail

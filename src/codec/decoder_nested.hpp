@@ -29,7 +29,7 @@ bool decoder<R>::read_array(const sequence_ops& ops, void* o) {
 }
 
 /// Of a vector: how many bytes are made room for before its elements are there.
-constexpr std::size_t reserved_at_once = 65536;
+constexpr std::size_t first_room = 65536;
 
 // Like read() for one number, with what is usual at hand.
 template <class R>
@@ -51,7 +51,7 @@ bool decoder<R>::read_number(const shape& type, void* o) {
 template <class R>
 template <class T>
 bool decoder<R>::read_numbers(const sequence_ops& ops, void* o, scope& s) {
-    std::size_t room = std::min(r_.count_hint(s), reserved_at_once / sizeof(T));
+    std::size_t room = std::min(r_.count_hint(s), first_room / sizeof(T));
     auto* at = static_cast<std::byte*>(ops.resize(o, room));
     std::size_t n = 0;
     while (r_.next(s)) {
@@ -92,7 +92,7 @@ bool decoder<R>::read_vector(const sequence_ops& ops, void* o) {
     ops.clear(o);
     const std::size_t element_size = ops.element->size;
     const std::size_t hint = r_.count_hint(s);
-    if (hint != 0) ops.reserve(o, std::min(hint, reserved_at_once / element_size + 1));
+    if (hint != 0) ops.reserve(o, std::min(hint, first_room / element_size + 1));
     for (std::size_t i = 0; r_.next(s); ++i) {
         if (!charge(element_size)) return false;
         bool b = false;
