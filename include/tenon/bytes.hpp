@@ -12,7 +12,8 @@ namespace tenon::inline v0 {
 using bytes = std::vector<std::byte>;
 
 /// Borrowed bytes. As a handler's parameter it points into the receive buffer and is valid until
-/// the handler returns (for a coroutine handler: until it has finished).
+/// the handler returns (for a coroutine handler: until it has finished). Debug builds of the library
+/// then write over that memory, so that a view kept for longer is noticed.
 using bytes_view = std::span<const std::byte>;
 
 /// The same memory seen as text, or text seen as memory. No copy, no validation.

@@ -62,7 +62,8 @@ struct sequence_ops {
     void* (*append)(void* sequence);  ///< a new, default element at the end
     bool (*get_bool)(const void* sequence, std::size_t i);
     void (*append_bool)(void* sequence, bool b);
-    /// Becomes `n` elements, new ones default; gives the first one's place. Null for vector<bool>.
+    /// Becomes `n` elements, new ones default; gives the first one's place. Null if they
+    /// do not lie side by side.
     void* (*resize)(void* sequence, std::size_t n);
     /// Becomes a copy of `n` elements; null unless they are trivially copyable.
     void (*assign)(void* sequence, const void* first, std::size_t n);

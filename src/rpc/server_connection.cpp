@@ -371,6 +371,7 @@ loop::turn server_connection::on_request(wire::event& ev) {
     call.dispatch(false);
     if (loop.leave(t)) {
         set_in_place(nullptr);
+        call.forget_arguments();
         return loop::turn::done;
     }
     // Another thread goes on with this connection, and may be done with it unless the call holds

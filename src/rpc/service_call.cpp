@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <cstring>
 #include <exception>
 
 #include "loop/resume.hpp"
@@ -116,6 +117,7 @@ service_call& service_call::keep() {
         kept->lies_in = std::move(lies_in);
         kept->data = data;
     }
+    data = {};
     path_->keep(*this, *kept);
     answered_ = true;
     return *kept;
@@ -131,8 +133,17 @@ void service_call::release() noexcept {
     if (in_gate_)
         if (service_call* next = method_->gate()->next()) next->submit_to_pool();
     if (!answered_) counters_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+    forget_arguments();
     path_->release(*this);
     delete this;
+}
+
+void service_call::forget_arguments() noexcept {
+#ifndef NDEBUG
+    if (!method_->has_views() || data.empty() || (lies_in && lies_in->is_shared())) return;
+    std::memset(const_cast<std::byte*>(data.data()), 0xDD, data.size());
+    if (!arena.empty()) std::memset(arena.data(), 0xDD, arena.size());
+#endif
 }
 
 bool service_call::decode(void* const* objects) noexcept {

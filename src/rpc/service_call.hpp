@@ -91,6 +91,9 @@ public:
 
     blob loan(std::size_t size) { return path_->loan(size); }
     bool decode(void* const* objects) noexcept;
+    /// The handler has ended, and with it what views among its parameters point to. In debug builds
+    /// that memory, which must still be this call's, is written over, so that who kept one notices.
+    void forget_arguments() noexcept;
     void answer(void* result) noexcept;
     void fail(error e) noexcept;
 
