@@ -15,12 +15,12 @@ namespace tenon::inline v0::base {
 inline void copy(void* to, const void* from, std::size_t n) noexcept {
     constexpr std::size_t piece = 1024;
     constexpr std::uintptr_t page = 4096;
-    constexpr std::uintptr_t line = 64;
+    constexpr std::uintptr_t close = 16;
     const std::uintptr_t behind =
         (reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(from)) % page;
     auto* t = static_cast<std::byte*>(to);
     const auto* f = static_cast<const std::byte*>(from);
-    if (n > piece && behind != 0 && behind < line)
+    if (n > piece && behind != 0 && behind < close)
         for (; n > piece; n -= piece, t += piece, f += piece) std::memcpy(t, f, piece);
     if (n != 0) std::memcpy(t, f, n);
 }
