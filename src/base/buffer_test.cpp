@@ -109,14 +109,14 @@ TEST(byte_buffer, large_storage_that_is_not_used_goes_back_to_the_system) {
         std::fclose(f);
         return pages * 4096;
     };
-    byte_buffer(std::size_t{40} << 20).resize(1);
+    byte_buffer(std::size_t{20} << 20).resize(1);
     const long before = mapped();
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     tenon::base::trim_large_storage();
 #if defined(__SANITIZE_ADDRESS__)
     EXPECT_LE(mapped(), before);
 #else
-    EXPECT_LE(mapped(), before - (long{40} << 20));
+    EXPECT_LE(mapped(), before - (long{20} << 20));
 #endif
 }
 

@@ -21,7 +21,7 @@ using clock = std::chrono::steady_clock;
 
 constexpr std::size_t extra = std::size_t{64} << 10;
 constexpr std::size_t smallest = std::size_t{512} << 10;
-constexpr std::size_t most_kept = std::size_t{65} << 20;
+constexpr std::size_t most_kept = std::size_t{33} << 20;
 constexpr std::size_t most_blocks = 128;
 constexpr auto in_use_a_moment_ago = std::chrono::milliseconds(250);
 
