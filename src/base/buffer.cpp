@@ -63,7 +63,8 @@ std::byte* take(std::size_t capacity) {
         --list.count;
         return reinterpret_cast<std::byte*>(block);
     }
-    void* fresh = std::malloc(capacity);
+    // malloc aligns to 8 only where pointers have 32 bits.
+    void* fresh = std::aligned_alloc(byte_buffer::alignment, capacity);
     if (fresh == nullptr) throw std::bad_alloc();
     return static_cast<std::byte*>(fresh);
 }

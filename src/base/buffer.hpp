@@ -17,6 +17,9 @@ namespace tenon::inline v0::base {
 
 class byte_buffer {
 public:
+    /// Of the storage, on every machine: what messages want (`marshal` reads them in place).
+    static constexpr std::size_t alignment = 16;
+
     byte_buffer() noexcept = default;
     explicit byte_buffer(std::size_t capacity) { reserve(capacity); }
     byte_buffer(byte_buffer&& o) noexcept

@@ -232,8 +232,9 @@ private:
         if (count == nullptr) return nullptr;
         std::uint64_t given = load<std::uint64_t>(count);
         __asm__ volatile("" : "+r"(given));  // what is checked is what is used: no second look
-        n = given;
-        if (size == 0 && n != 0) return trouble_.invalid("a count of nothing"), nullptr;
+        if (size == 0 && given != 0) return trouble_.invalid("a count of nothing"), nullptr;
+        if (given > in_.size()) return trouble_.invalid("the message is too short"), nullptr;
+        n = static_cast<std::size_t>(given);
         return take(std::max(content_align, element_align), n, size);
     }
     bool charge(std::size_t n) {

@@ -263,7 +263,8 @@ TEST(marshal, members_that_are_not_described_stay_as_they_are) {
     std::memcpy(&leaked, message.data() + header_size + offsetof(flat::guarded, hidden),
                 sizeof leaked);
     EXPECT_EQ(leaked, nullptr);
-    std::memset(message.data() + header_size + offsetof(flat::guarded, hidden), 0x41, 8);
+    std::memset(message.data() + header_size + offsetof(flat::guarded, hidden), 0x41,
+                sizeof leaked);
     flat::guarded out{0, &secret, 0};
     ASSERT_TRUE(tenon::coding::decode_object(codec::marshal, shape_of<flat::guarded>(), &out,
                                              bytes_view(message), {}));
@@ -315,7 +316,8 @@ TEST(marshal, another_layout_is_refused) {
 
 TEST(marshal, counts_are_checked_against_the_message) {
     const bytes good = encode(codec::marshal, std::vector<double>(4, 1.0)).value();
-    for (const std::uint64_t count : {std::uint64_t{5}, std::uint64_t{1} << 61, UINT64_MAX}) {
+    for (const std::uint64_t count :
+         {std::uint64_t{5}, (std::uint64_t{1} << 32) + 4, std::uint64_t{1} << 61, UINT64_MAX}) {
         bytes bad = good;
         std::memcpy(bad.data() + header_size, &count, sizeof count);
         const auto read = decode<std::vector<double>>(codec::marshal, bad);

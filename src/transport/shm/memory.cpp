@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 
 namespace tenon::inline v0::transport::shm {
 namespace {
@@ -56,7 +57,7 @@ mapped_memory map_sealed(int fd, std::size_t size) noexcept {
     struct stat s {};
     struct statfs fs {};
     if (have < 0 || (have & seals) != seals || ::fstat(fd, &s) != 0 || s.st_size < 0 ||
-        static_cast<std::size_t>(s.st_size) != size || ::fstatfs(fd, &fs) != 0 ||
+        static_cast<std::uint64_t>(s.st_size) != size || ::fstatfs(fd, &fs) != 0 ||
         fs.f_type != TMPFS_MAGIC)
         return out;
     void* const at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
