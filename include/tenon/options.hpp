@@ -10,14 +10,13 @@
 
 #include "tenon/codec.hpp"
 #include "tenon/limits.hpp"
+#include "tenon/priority.hpp"
 #include "tenon/runtime.hpp"
 #include "tenon/scope.hpp"
 
 namespace tenon::inline v0 {
 
 class cancellation;
-
-enum class priority : std::uint8_t { low, normal, high };
 
 /// How one call is made.
 struct call_options {

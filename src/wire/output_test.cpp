@@ -254,8 +254,9 @@ TEST(output, frames_of_one_stream_do_not_overtake) {
     q.add(payload(1, flag::complete));
     q.add(payload(3), outgoing(pattern(6)));
     EXPECT_EQ(said(q),
-              "PAYLOAD #3 CN data=6; PAYLOAD #1 FN data=65530; PAYLOAD #1 N data=36870; "
-              "REQUEST_N #1 n=7; PAYLOAD #1 N data=5; PAYLOAD #1 N data=5000; PAYLOAD #1 C");
+              "REQUEST_N #1 n=7; PAYLOAD #3 CN data=6; PAYLOAD #1 FN data=65530; "
+              "PAYLOAD #1 N data=36870; PAYLOAD #1 N data=5; PAYLOAD #1 N data=5000; "
+              "PAYLOAD #1 C");
     EXPECT_TRUE(q.empty());
 }
 

@@ -90,7 +90,8 @@ result<void> session::check_request(request_kind kind, bytes_view metadata,
 }
 
 result<stream_ref> session::request(request_kind kind, bytes_view metadata, outgoing data,
-                                    void* user, std::uint32_t initial_n, bool complete) {
+                                    void* user, std::uint32_t initial_n, bool complete,
+                                    priority p) {
     if (auto ok = check_request(kind, metadata, initial_n); !ok) return std::move(ok).error();
     frame f;
     f.type = type_of(kind);
@@ -100,11 +101,12 @@ result<stream_ref> session::request(request_kind kind, bytes_view metadata, outg
     const bool done = kind != request_kind::channel || complete;
     if (kind == request_kind::channel && complete) f.flags |= flag::complete;
     if (data.by_reference) f.flags |= flag::by_reference;
-    const std::uint64_t mark = out_.add(f, data);
+    const std::uint64_t mark = out_.add(f, data, p);
     if (kind == request_kind::fnf) return stream_ref{f.stream, 0};
     stream_slot& s = open(own_, f.stream, kind);
     s.user = user;
     s.mark = mark;
+    s.urgency = p;
     s.local_done = done;
     s.receive_credit = has_credit(kind) ? initial_n : 1;
     return stream_ref{s.id, s.use};
@@ -123,7 +125,7 @@ bool session::respond(stream_ref stream, outgoing data, bytes_view metadata) {
     if (data.by_reference) f.flags |= flag::by_reference;
     f.stream = s->id;
     set_metadata(f, metadata);
-    out_.add(f, data);
+    out_.add(f, data, s->urgency);
     s->local_done = true;
     if (s->kind != request_kind::channel || s->remote_done) end(*s, false);
     return true;
@@ -152,7 +154,7 @@ send_result session::send(stream_ref stream, outgoing data, bytes_view metadata,
                                          (data.by_reference ? flag::by_reference : 0));
     f.stream = s->id;
     set_metadata(f, metadata);
-    out_.add(f, data);
+    out_.add(f, data, s->urgency);
     if (complete) finish_own_side(*s);
     return send_result::sent;
 }
@@ -165,17 +167,18 @@ void session::complete(stream_ref stream, bytes_view metadata) {
     f.flags = flag::complete;
     f.stream = s->id;
     set_metadata(f, metadata.size() > max_metadata_size ? bytes_view() : metadata);
-    out_.add(f);
+    out_.add(f, s->urgency);
     finish_own_side(*s);
 }
 
-void session::add_error(std::uint32_t stream, std::uint32_t code, bytes_view data) {
+void session::add_error(std::uint32_t stream, std::uint32_t code, bytes_view data, priority p) {
     frame f;
     f.type = frame_type::error;
     f.stream = stream;
     f.code = code;
     f.data = data.first(std::min(data.size(), max_error_data));
-    out_.add(f);
+    if (stream == 0) out_.add_last(f);
+    else out_.add(f, p);
 }
 
 void session::fail(stream_ref stream, std::uint32_t code, bytes_view data) {
@@ -187,7 +190,7 @@ void session::fail(stream_ref stream, std::uint32_t code, bytes_view data) {
     }
     bool begun = false;
     const bool unknown = out_.drop(s->id, &begun) == output_queue::dropped::request && !begun;
-    if (!unknown) add_error(s->id, code, data);
+    if (!unknown) add_error(s->id, code, data, s->urgency);
     end(*s, false);
 }
 
@@ -211,7 +214,7 @@ void session::cancel(stream_ref stream) {
         frame f;
         f.type = frame_type::cancel;
         f.stream = s->id;
-        out_.add(f);
+        out_.add(f, control_priority(*s));
     }
     end(*s, false);
 }
@@ -226,7 +229,13 @@ void session::request_n(stream_ref stream, std::uint32_t n) {
     f.type = frame_type::request_n;
     f.stream = s->id;
     f.n = n;
-    out_.add(f);
+    out_.add(f, control_priority(*s));
+}
+
+/// Of frames that need not wait for values: nothing but the request goes before them.
+priority session::control_priority(const stream_slot& slot) const noexcept {
+    const bool known = !is_own(slot.id) || out_.is_placed(slot.mark, slot.id);
+    return known ? priority::high : slot.urgency;
 }
 
 void session::push_metadata(bytes_view metadata) {
@@ -235,13 +244,14 @@ void session::push_metadata(bytes_view metadata) {
     f.type = frame_type::metadata_push;
     f.has_metadata = true;
     f.metadata = metadata;
-    out_.add(f);
+    out_.add(f, priority::high);
 }
 
 void session::extension(stream_ref stream, std::uint32_t type, bool may_ignore, bytes_view metadata,
                         bytes_view data) {
     if (closed_ || !established_ || metadata.size() > max_metadata_size) return;
-    if (stream.id != 0 && find(stream) == nullptr) return;
+    const stream_slot* s = stream.id != 0 ? find(stream) : nullptr;
+    if (stream.id != 0 && s == nullptr) return;
     frame f;
     f.type = frame_type::ext;
     f.flags = may_ignore ? flag::ignore : 0;
@@ -249,12 +259,12 @@ void session::extension(stream_ref stream, std::uint32_t type, bool may_ignore, 
     f.code = type;
     set_metadata(f, metadata);
     f.data = data;
-    out_.add(f);
+    out_.add(f, s != nullptr ? s->urgency : priority::high);
 }
 
 void session::close(std::uint32_t code, std::string_view message) {
     if (closed_) return;
-    add_error(0, code, as_bytes(message));
+    add_error(0, code, as_bytes(message), priority::normal);
     closed_ = true;
     flushing_ = true;
     close_code_ = code;
@@ -280,6 +290,10 @@ void session::end(stream_slot& slot, bool drop_output) noexcept {
     if (drop_output) out_.drop(slot.id, &begun);
     if (slot.partial != nullptr) drop_partial(slot);
     table_of(slot.id).erase(slot);
+}
+
+void session::set_priority(stream_ref stream, priority p) noexcept {
+    if (stream_slot* s = find(stream)) s->urgency = p;
 }
 
 void session::attach(stream_ref stream, void* user) noexcept {
@@ -342,7 +356,7 @@ event session::tick(time_point now) {
         frame f;
         f.type = frame_type::keepalive;
         f.flags = flag::respond;
-        out_.add(f);
+        out_.add(f, priority::high);
         next_keepalive_ = now + options_.keepalive_interval;
     }
     return {};

@@ -114,9 +114,11 @@ public:
 
     /// Opens a stream. `initial_n` (1 to max_n) counts for stream and channel only; `complete`
     /// for a channel means that no further value follows. Errors: `invalid` (before SETUP, n,
-    /// sizes), `unavailable` (closed, closing, or no lease), both surely not run.
+    /// sizes), `unavailable` (closed, closing, or no lease), both surely not run. `p` is for all
+    /// that this side sends on the stream.
     result<stream_ref> request(request_kind kind, bytes_view metadata, outgoing data, void* user,
-                               std::uint32_t initial_n = 1, bool complete = false);
+                               std::uint32_t initial_n = 1, bool complete = false,
+                               priority p = priority::normal);
 
     /// The answer to a request/response. False: the stream has gone, and nothing is sent.
     bool respond(stream_ref stream, outgoing data, bytes_view metadata = {});
@@ -168,11 +170,11 @@ public:
 
     // Streams.
 
-    /// Whether the stream is still open.
+    /// Of what is sent on a stream of the peer; before the first is sent.
+    void set_priority(stream_ref stream, priority p) noexcept;
     bool alive(stream_ref stream) noexcept { return find(stream) != nullptr; }
-    /// Replaces the user pointer of a stream.
+    /// The user pointer of a stream; null if the stream is gone.
     void attach(stream_ref stream, void* user) noexcept;
-    /// The user pointer, null if the stream is gone.
     void* user(stream_ref stream) noexcept;
     /// How many values may be sent now; max_n is without end.
     std::uint32_t credit(stream_ref stream) noexcept;
@@ -245,7 +247,8 @@ private:
     stream_slot& open(stream_table& table, std::uint32_t id, request_kind kind);
     void end(stream_slot& slot, bool drop_output) noexcept;
     bool finish_own_side(stream_slot& slot) noexcept;
-    void add_error(std::uint32_t stream, std::uint32_t code, bytes_view data);
+    void add_error(std::uint32_t stream, std::uint32_t code, bytes_view data, priority p);
+    priority control_priority(const stream_slot& slot) const noexcept;
     event fail_here(stream_slot& slot, std::uint32_t code, std::string_view text);
     result<void> check_request(request_kind kind, bytes_view metadata, std::uint32_t n) noexcept;
 

@@ -75,9 +75,9 @@ event session::fail_here(stream_slot& slot, std::uint32_t code, std::string_view
         frame f;
         f.type = frame_type::cancel;
         f.stream = slot.id;
-        out_.add(f);
+        out_.add(f, control_priority(slot));
     } else if (slot.kind != request_kind::fnf) {
-        add_error(slot.id, code, e.data);
+        add_error(slot.id, code, e.data, slot.urgency);
     }
     end(slot, false);
     return shown ? std::move(e) : event();
@@ -140,7 +140,7 @@ event session::receive_first(const frame& f) {
         lease.type = frame_type::lease;
         lease.code = max_n;
         lease.n = max_n;
-        out_.add(lease);
+        out_.add(lease, priority::high);
     }
     event e;
     e.kind = event_kind::setup;
@@ -155,8 +155,10 @@ event session::on_request(const frame& f) {
     const bool needs_slot = kind != request_kind::fnf || more_follow(f);
     if (refusing_ || (needs_slot && peer_.size() >= options_.max_requests)) {
         if (kind == request_kind::fnf) return {};
-        if (refusing_) add_error(f.stream, refusal_code_, refusal_);
-        else add_error(f.stream, error_code::rejected, as_bytes("too many calls in flight"));
+        if (refusing_) add_error(f.stream, refusal_code_, refusal_, priority::normal);
+        else
+            add_error(f.stream, error_code::rejected, as_bytes("too many calls in flight"),
+                      priority::normal);
         return {};
     }
     event e;
@@ -305,7 +307,7 @@ event session::on_keepalive(const frame& f) {
         frame answer;
         answer.type = frame_type::keepalive;
         answer.data = f.data;
-        out_.add(answer);
+        out_.add(answer, priority::high);
     }
     event e;
     e.kind = event_kind::keepalive;

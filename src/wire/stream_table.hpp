@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/buffer.hpp"
+#include "tenon/priority.hpp"
 #include "wire/frame.hpp"
 
 namespace tenon::inline v0::wire {
@@ -38,8 +39,9 @@ struct stream_slot {
     std::uint32_t send_credit = 0;  // max_n: without end
     std::uint32_t receive_credit = 0;
     request_kind kind = request_kind::response;
-    bool assembling_request = false;  // not yet shown to the caller
-    bool local_done = false;          // our direction has ended
+    tenon::priority urgency = priority::normal;  // of what this side sends
+    bool assembling_request = false;             // not yet shown to the caller
+    bool local_done = false;                     // our direction has ended
     bool remote_done = false;
 };
 
