@@ -31,6 +31,8 @@ private:
 
 namespace detail {
 
+struct stream_ends;  // tenon/stream_core.hpp
+
 /// Arguments of one call, as pointers to objects of the parameter types. They are read before the
 /// call function returns. Bit i of `movable` says that the i-th may be moved from.
 struct call_arguments {
@@ -86,6 +88,8 @@ public:
     virtual result<void> call(const call_arguments&, void* result, const call_options*);
     /// Starts `state`; see call_state::finished.
     virtual void start(const call_arguments&, call_state& state, const call_options*);
+    /// Opens a stream.
+    virtual result<stream_ends> open(const call_arguments&, const call_options*);
     /// Room for an argument, see call_faces::loan().
     virtual blob loan(std::size_t size);
     /// Server side: sets the implementation.

@@ -17,6 +17,15 @@
 
 namespace tenon::inline v0 {
 
+/// What happens to a value for which the receiver has no room.
+enum class overflow : std::uint8_t {
+    block,     ///< its sender waits
+    drop_new,  ///< it is dropped
+    drop_old,  ///< it takes the place of the oldest that waits
+    latest,    ///< it takes the place of the one with the same key that waits, else of the oldest
+    fail,      ///< the stream ends with `overloaded`
+};
+
 /// The error a handler returns or throws for a declared error type: code `failed`, named after the
 /// type, carrying its data.
 template <class E>
@@ -56,6 +65,26 @@ constexpr transfer make_transfer<void>() {
 template <class T>
 inline constexpr transfer transfer_of = make_transfer<T>();
 
+enum class member_kind : std::uint8_t { method, source, sink, channel };
+
+struct value_ops;  // tenon/stream_core.hpp
+
+/// What passes on the stream of a source, sink or channel: from the client, and from the server,
+/// which for a sink is its reply.
+struct stream_types {
+    member_kind kind;
+    const value_ops* up;
+    const value_ops* down;
+};
+
+/// How values that wait are dropped, and what the receiver takes at a time; of one direction.
+struct flow_settings {
+    tenon::overflow overflow = tenon::overflow::block;
+    std::uint32_t buffer = 0;  // values that wait at the sender; 0: 64, unless it blocks
+    std::uint32_t window = 0;  // values that may be on their way; 0: the library chooses
+    bool (*same_key)(const void*, const void*) = nullptr;  // for `latest`
+};
+
 /// What a method takes and gives. One object per C++ type; where two differ in address they are
 /// compared by content.
 struct signature {
@@ -66,6 +95,7 @@ struct signature {
     transfer result_transfer;
     const shape* const* errors;
     std::uint32_t error_count;
+    const stream_types* stream = nullptr;  // of a source, sink or channel
 };
 
 template <class... T>
@@ -108,6 +138,8 @@ public:
     virtual ~handler();
     /// Takes the arguments, runs the user's code, answers. A coroutine may answer after the return.
     virtual void serve(context&) = 0;
+    /// The user's code is known to wait, and so belongs on the pool.
+    virtual bool may_block() const noexcept { return false; }
 };
 
 template <class T>

@@ -78,6 +78,19 @@ private:
             state.finish();
         }
 
+        result<detail::stream_ends> open(const detail::call_arguments& args,
+                                         const call_options* options) override {
+            named_client::attempts course(*all_.client_, options);
+            while (provider* p = course.next()) {
+                if (auto ready = p->client->begin_to_connect(); !ready) {
+                    if (course.move_on(ready.error())) continue;
+                    return std::move(ready).error();
+                }
+                return all_.client_->method_of(*p, all_.contract_, index_).open(args, options);
+            }
+            return course.why();
+        }
+
         blob loan(std::size_t size) override {
             named_client::attempts course(*all_.client_, nullptr);
             provider* const p = course.next();

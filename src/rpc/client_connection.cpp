@@ -231,6 +231,10 @@ void client_connection::end_calls(const error& why) {
         const wire::event ev = session_->orphan();
         if (ev.kind == wire::event_kind::none) break;
         if (!ev.own || !ev.user) continue;
+        if (is_stream(ev)) {
+            lose_stream(*static_cast<wire_stream*>(ev.user), why);
+            continue;
+        }
         auto& call = *static_cast<outgoing_call*>(ev.user);
         call.failed = why;
         call.failed->set_may_have_run(ev.may_have_run && connected_ && !unread_);
@@ -311,6 +315,19 @@ void client_connection::end_call(outgoing_call& call) {
     }
     async_calls_.fetch_sub(1, std::memory_order_relaxed);
     due_.push_back(call);
+}
+
+// Mutex held. It is out of the session; the loop tells it why.
+void client_connection::lose_stream(wire_stream& s, error why) {
+    s.unlink();  // from the queue for room
+    s.lost_why = std::move(why);
+    lost_streams_.push_back(s);
+    ask_for_housekeeping();
+}
+
+void client_connection::stream_ended() noexcept {
+    async_calls_.fetch_sub(1, std::memory_order_relaxed);
+    ask_for_housekeeping();
 }
 
 void client_connection::call(blocking_call& call, const outgoing_request& request) {
@@ -394,6 +411,38 @@ void client_connection::start(async_call& call, const outgoing_request& request)
     }
     if (sooner || reader_state_.load(std::memory_order_seq_cst) == laid_down)
         ask_for_housekeeping();
+    kick(processing);
+}
+
+void client_connection::open(wire_stream& s, const outgoing_request& request,
+                             wire::request_kind kind) {
+    const inside until_the_end(starting_);
+    std::optional<error> why = runtime_->unusable();
+    bool processing = false;
+    bool leading = false;
+    // seq_cst as in start().
+    async_calls_.fetch_add(1, std::memory_order_seq_cst);
+    if (!why) {
+        const base::block_ref placed = place(request.payload);
+        std::array<std::byte, wire::reference_size> room;
+        std::unique_lock lock(mutex_);
+        if (ensure_open(lock, leading, why)) {
+            const wire::outgoing out = passed(placed, request.payload, room);
+            auto sent = session_->request(kind, request.metadata, out, &s, s.first_grant());
+            if (sent) {
+                s.attach(*sent);
+            } else {
+                not_sent(out);
+                why = std::move(sent).error();
+            }
+            processing = processing_;
+        }
+    }
+    if (why) {
+        (void)s.on_lost(*why);
+        return;
+    }
+    if (reader_state_.load(std::memory_order_seq_cst) == laid_down) ask_for_housekeeping();
     kick(processing);
 }
 

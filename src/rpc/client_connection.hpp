@@ -52,6 +52,11 @@ public:
     /// Sends. The outcome is delivered on the loop, or inside start() if it is known at once.
     void start(async_call& call, const outgoing_request& request);
 
+    /// Opens a stream, which has one share for the session. What goes wrong is what it ends with.
+    void open(wire_stream& s, const outgoing_request& request, wire::request_kind kind);
+
+    const decode_options& decoding() const noexcept { return decoding_; }
+
     /// Room for an argument, in memory that the server sees if there is some.
     blob loan(std::size_t size) { return connection::loan(size); }
 
@@ -127,6 +132,7 @@ private:
     bool send(outgoing_call& call, const outgoing_request& request,
               const base::block_ref& placed = {});
     void end_call(outgoing_call& call);
+    void lose_stream(wire_stream& s, error why);
 
     // Reading, by a blocking caller.
     bool take_reading() noexcept;
@@ -171,6 +177,9 @@ private:
     base::time_point next_check(base::time_point now);
     void ask_for_housekeeping() noexcept { loop_.post(house_work_); }
     void output_blocked() noexcept override;
+    bool peer_is_tenon() const noexcept override { return tenon_server_; }
+    void stream_ended() noexcept override;
+    void ask_for_flush() noexcept override { ask_for_housekeeping(); }
     loop::turn end();
 
     const std::shared_ptr<detail::runtime_core> runtime_;
@@ -200,6 +209,7 @@ private:
     base::list<outgoing_call> timed_;          // asynchronous calls with a deadline
     base::list<outgoing_call> due_;            // asynchronous calls to be delivered
     base::list<outgoing_call> repeating_;      // asynchronous calls to be sent again
+    base::list<wire_stream> lost_streams_;     // to be told why
     base::time_point earliest_ = base::never;  // not later than the first deadline in timed_
     bool want_write_ = false;                  // the loop is to watch for room
     bool going_away_ = false;                  // the server takes no new requests

@@ -256,12 +256,17 @@ client_connection::frames client_connection::handle_frames(blocking_call* own, b
 
 client_connection::frames client_connection::handle(const wire::frame& f, blocking_call* own) {
     async_call* deliver = nullptr;
+    wire_stream* stream = nullptr;
     bool over = false;
+    wire::event ev;
     {
         const std::lock_guard lock(mutex_);
         const auto now = own ? runtime_->time().now() : loop_.now();
-        wire::event ev = session_->receive(f, now);
-        if (ev.own && ev.ended && ev.user) {
+        ev = session_->receive(f, now);
+        if (ev.own && ev.user && is_stream(ev)) {
+            stream = static_cast<wire_stream*>(ev.user);
+            stream->add_ref();
+        } else if (ev.own && ev.ended && ev.user) {
             auto& call = *static_cast<outgoing_call*>(ev.user);
             answered(call, ev);
             if (&call == own) {
@@ -295,6 +300,11 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
         over = session_->closed() || (going_away_ && session_->own_streams() == 0);
     }
     if (deliver && this->deliver(*deliver) == loop::turn::lost) return frames::lost;
+    if (stream) {
+        const loop::turn t = stream->on_event(ev, std::move(incoming_));
+        stream->release();
+        if (t == loop::turn::lost) return frames::lost;
+    }
     return over ? frames::over : frames::handled;
 }
 
@@ -397,6 +407,18 @@ loop::turn client_connection::read_on_loop(bool& any) {
 
 loop::turn client_connection::deliver_due() {
     for (;;) {
+        wire_stream* stream = nullptr;
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            if (lost_streams_.empty()) break;
+            stream = &lost_streams_.pop_front();
+            why = std::move(stream->lost_why);
+        }
+        ask_for_housekeeping();  // in case the loop is lost meanwhile
+        if (stream->on_lost(*why) == loop::turn::lost) return loop::turn::lost;
+    }
+    for (;;) {
         async_call* call;
         bool more;
         {
@@ -446,6 +468,7 @@ loop::turn client_connection::housekeeping(loop::event_loop& loop) {
     flush(true);
     take_back(now);
     watch_output();
+    if (resume_streams() == loop::turn::lost) return loop::turn::lost;
     base::time_point at;
     {
         const std::lock_guard lock(mutex_);
@@ -463,6 +486,11 @@ void client_connection::check_times(base::time_point now) {
         wire::event ev = session_->expire(now);
         if (ev.kind == wire::event_kind::none) break;
         if (!ev.own || !ev.user) continue;
+        if (is_stream(ev)) {
+            lose_stream(*static_cast<wire_stream*>(ev.user),
+                        error(errc::data_loss, std::string(as_text(ev.data))));
+            continue;
+        }
         auto& call = *static_cast<outgoing_call*>(ev.user);
         answered(call, ev);
         end_call(call);

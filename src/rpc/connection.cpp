@@ -14,6 +14,8 @@ namespace {
 
 // Larger data goes by reference over shared memory.
 constexpr std::size_t inline_limit = std::size_t{64} * 1024;
+// Streams that wait for room go on when less waits to be written.
+constexpr std::size_t low_water = std::size_t{64} * 1024;
 // Read along with the rest of a long frame, to be copied if it is the next one's data.
 constexpr std::size_t ahead_of_part = std::size_t{8} * 1024;
 
@@ -170,6 +172,7 @@ loop::turn connection::flush_on_loop(loop::event_loop&) {
 void connection::flush(bool has_room) noexcept {
     bool moved = false;
     bool stuck = false;
+    bool drained = false;
     {
         std::unique_lock lock(mutex_);
         if (writing_ || !connected_ || broken_ || !session_ || (blocked_ && !has_room)) return;
@@ -200,9 +203,40 @@ void connection::flush(bool has_room) noexcept {
             break;
         }
         writing_ = false;
+        drained = !room_queue_.empty() && out.pending() <= low_water;
     }
+    if (drained) ask_for_flush();
     if (stuck) output_blocked();
     else if (moved) output_moved();
+}
+
+void connection::flush_soon(bool processing, bool now) {
+    if (now || loop_.in_loop_thread()) return kick(processing);
+    // Who processes looks for output afterwards.
+    if (!processing) ask_for_flush();
+}
+
+void connection::enter_room_queue(wire_stream& s) noexcept {
+    if (!s.linked()) room_queue_.push_back(s);
+}
+
+void connection::leave_room_queue(wire_stream& s) noexcept { s.unlink(); }
+
+loop::turn connection::resume_streams() {
+    for (;;) {
+        wire_stream* next;
+        {
+            const std::lock_guard lock(mutex_);
+            if (room_queue_.empty() || !session_ || session_->out().pending() > low_water)
+                return loop::turn::done;
+            next = &room_queue_.pop_front();
+            next->add_ref();
+            if (!room_queue_.empty()) ask_for_flush();  // in case the loop is lost
+        }
+        const loop::turn t = next->on_room();
+        next->release();
+        if (t == loop::turn::lost) return t;
+    }
 }
 
 void connection::reclaim(bytes_view memory) noexcept {

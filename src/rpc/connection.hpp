@@ -19,6 +19,7 @@
 #include "base/clock.hpp"
 #include "base/mutex.hpp"
 #include "loop/loop.hpp"
+#include "rpc/stream/wire_stream.hpp"
 #include "tenon/limits.hpp"
 #include "transport/link.hpp"
 #include "wire/frame_reader.hpp"
@@ -34,6 +35,8 @@ public:
     loop::event_loop& loop() const noexcept { return loop_; }
 
 protected:
+    friend class wire_stream;
+
     /// How read_some() ended.
     enum class input : std::uint8_t {
         drained,  ///< nothing more for now
@@ -84,6 +87,23 @@ protected:
     /// other threads at once.
     void kick(bool processing);
 
+    // Streams.
+
+    /// After something was added for a stream: as kick(), but a thread that is not the loop's leaves
+    /// the writing to the loop, so that many values go out together, unless it is to be done `now`.
+    void flush_soon(bool processing, bool now);
+    /// The stream waits until output has drained. Mutex held.
+    void enter_room_queue(wire_stream& s) noexcept;
+    void leave_room_queue(wire_stream& s) noexcept;
+    /// Lets those that wait go on. Owner of the loop.
+    loop::turn resume_streams();
+    /// The peer has said hello. Mutex held.
+    virtual bool peer_is_tenon() const noexcept = 0;
+    /// A stream is no longer in the session. Any thread, without the mutex.
+    virtual void stream_ended() noexcept = 0;
+    /// On the loop, soon: a flush, and resume_streams(). Any thread.
+    virtual void ask_for_flush() noexcept = 0;
+
     /// Writes what there is, unless another thread does already, or the last write found no room
     /// and the caller does not know of any since.
     void flush(bool has_room = false) noexcept;
@@ -125,6 +145,7 @@ protected:
     bool blocked_ = false;     // the last write found no room
     bool starved_ = false;     // the reader waits until output has moved
     bool broken_ = false;      // writing failed
+    base::list<wire_stream> room_queue_;
     bool processing_ = false;  // the loop is in this connection's on_ready() and will flush
     base::time_point blocked_since_{};
     std::uint64_t bytes_out_ = 0;

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "codec/codec.hpp"
+#include "tenon/stream_core.hpp"
 
 namespace tenon::inline v0 {
 
@@ -122,6 +123,11 @@ void target::start(const call_arguments& args, call_state& state, const call_opt
     if (auto outcome = call(args, nullptr, options); !outcome)
         state.failed = std::move(outcome).error();
     state.finish();
+}
+
+result<stream_ends> target::open(const call_arguments&, const call_options*) {
+    return error(errc::conflict, "this contract object belongs to a server; connect to call it")
+        .set_may_have_run(false);
 }
 
 blob target::loan(std::size_t size) { return blob(size); }

@@ -7,6 +7,8 @@
 #include "base/futex.hpp"
 #include "codec/codec.hpp"
 #include "rpc/server_core.hpp"
+#include "rpc/stream/local_stream.hpp"
+#include "rpc/stream/wire_stream.hpp"
 #include "wire/metadata.hpp"
 
 namespace tenon::inline v0::rpc {
@@ -22,7 +24,8 @@ public:
           route_(contract.publisher + "/" + contract.service + "." + info.name),
           codec_(info.wire_codec.value_or(core_->options().codec)),
           codec_is_refused_(!core_->check_codec(codec_)),
-          idempotent_(info.flags.idempotent) {
+          idempotent_(info.flags.idempotent),
+          flow_(info.flow) {
         core_->put_metadata(metadata_, route_, codec_);
         for (std::uint32_t i = 0; i < info.signature->param_count; ++i) {
             names_.push_back(info.param_names[i]);
@@ -73,6 +76,18 @@ public:
         core_->start(metadata_.view(), payload, codec_, args.types->result, call, bounds);
     }
 
+    result<detail::stream_ends> open(const detail::call_arguments& args,
+                                     const call_options* options) override {
+        auto bounds = core_->bounds_of(options);
+        if (!options || options->timeout.count() < 0) bounds.deadline = base::never;
+        if (core_->is_local()) return open_here(args, bounds);
+        base::byte_buffer& encoded = scratch();
+        TENON_TRY(encode(args, encoded));
+        stream_plan plan{args.types->stream, flow_, codec_, core_->connection().decoding(),
+                         &core_->runtime().spin()};
+        return core_->open(metadata_.view(), encoded, plan, bounds);
+    }
+
     blob loan(std::size_t size) override { return core_->loan(size); }
 
 private:
@@ -108,6 +123,16 @@ private:
     static local_result result_here(const local_method& m, const detail::call_arguments& args,
                                     void* object) {
         return {object, m.same_types ? nullptr : args.types->result, m.same_types};
+    }
+
+    result<detail::stream_ends> open_here(const detail::call_arguments& args,
+                                          const direct_client::bounds& b) {
+        auto m = here_.begin(*core_, route_, args.types);
+        if (!m) return std::move(m).error();
+        base::byte_buffer room;
+        auto rq = request_here(**m, args, b, room);
+        if (!rq) return (*m)->server->end_call(), std::move(rq).error();
+        return open_local_stream(*core_, **m, *rq, *args.types->stream, flow_);
     }
 
     result<void> call_here(const detail::call_arguments& args, void* object,
@@ -146,6 +171,7 @@ private:
     const codec codec_;
     const bool codec_is_refused_;
     const bool idempotent_;
+    const detail::flow_settings flow_;
     base::byte_buffer metadata_;
     local_resolver here_;
     std::deque<std::string> names_;
@@ -233,17 +259,20 @@ namespace {
 
 // What one call adds to its method's metadata. The remaining time rounds up, so that a server never
 // gives up before its caller.
+void put_bounds(base::byte_buffer& to, const direct_client::bounds& b, base::time_point now) {
+    if (b.deadline != base::never) {
+        const auto ms = std::chrono::ceil<std::chrono::milliseconds>(b.deadline - now).count();
+        wire::put_deadline(
+            to, static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 1, 0xffff'ffff)));
+    }
+    if (b.urgency != priority::normal) wire::put_priority(to, static_cast<std::uint8_t>(b.urgency));
+}
+
 bytes_view with_bounds(bytes_view fixed, const direct_client::bounds& b, base::time_point now,
                        base::byte_buffer& room) {
     if (b.deadline == base::never && b.urgency == priority::normal) return fixed;
     room.append(fixed);
-    if (b.deadline != base::never) {
-        const auto ms = std::chrono::ceil<std::chrono::milliseconds>(b.deadline - now).count();
-        wire::put_deadline(
-            room, static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 1, 0xffff'ffff)));
-    }
-    if (b.urgency != priority::normal)
-        wire::put_priority(room, static_cast<std::uint8_t>(b.urgency));
+    put_bounds(room, b, now);
     return room.view();
 }
 
@@ -334,6 +363,20 @@ void direct_client::start(bytes_view metadata, wire::outgoing payload, codec c,
         request.payload.owned = nullptr;
     }
     connection_->start(call, request);
+}
+
+detail::stream_ends direct_client::open(bytes_view metadata, const base::byte_buffer& arguments,
+                                        const stream_plan& plan, const bounds& b) {
+    base::byte_buffer room;
+    const bool is_source = plan.types->kind == detail::member_kind::source;
+    room.append(metadata);
+    put_bounds(room, b, runtime_->time().now());
+    if (!is_source) put_stream_status(room, {{}, {}, true});
+    auto* const stream = new wire_stream(*connection_, nullptr, plan);
+    detail::stream_ends ends = stream->ends(shared_from_this());
+    connection_->open(*stream, {room.view(), arguments.view()},
+                      is_source ? wire::request_kind::stream : wire::request_kind::channel);
+    return ends;
 }
 
 namespace {

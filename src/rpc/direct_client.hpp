@@ -58,6 +58,10 @@ public:
     void start(bytes_view metadata, wire::outgoing payload, codec c, const shape* result_shape,
                async_call& call, const bounds& b);
 
+    /// Opens a stream with encoded arguments.
+    detail::stream_ends open(bytes_view metadata, const base::byte_buffer& arguments,
+                             const stream_plan& plan, const bounds& b);
+
     result<bytes> call_encoded(std::string_view route, codec c, bytes_view arguments,
                                const call_options& options) override;
     result<void> send(std::string_view route, codec c, bytes_view arguments) override;

@@ -20,7 +20,9 @@ bool same_types(const detail::signature& a, const detail::signature& b) {
         return false;
     for (std::uint32_t i = 0; i < a.param_count; ++i)
         if (layout_hash(*a.params[i]) != layout_hash(*b.params[i])) return false;
-    return true;
+    if (!a.stream || !b.stream) return a.stream == b.stream;
+    return layout_hash(*a.stream->up->type) == layout_hash(*b.stream->up->type) &&
+           layout_hash(*a.stream->down->type) == layout_hash(*b.stream->down->type);
 }
 
 /// Passes a result of the method's type on. Throws failure.
@@ -39,17 +41,6 @@ void store(const local_result& out, service_call& call, void* result) {
     auto done =
         coding::decode_object(call.wire_codec, *out.decoded_as, out.object, encoded.view(), {});
     if (!done) throw failure(outgoing_call::misfit(done.error()));
-}
-
-void fill(service_call& call, const local_request& rq, const server_core& server,
-          loop::event_loop& loop) {
-    static constexpr decode_options lenient{};
-    call.local = rq.typed;
-    call.wire_codec = rq.wire_codec;
-    call.data = rq.encoded;
-    call.decoding = rq.typed ? &lenient : &server.decoding();
-    call.deadline = rq.deadline;
-    call.scope = {&loop, rq.deadline, &call.cancel, nullptr};
 }
 
 bool is_over(base::time_point deadline) {
@@ -372,6 +363,17 @@ private:
 
 }  // namespace
 
+void fill_local_call(service_call& call, const local_request& rq, const server_core& server,
+          loop::event_loop& loop) {
+    static constexpr decode_options lenient{};
+    call.local = rq.typed;
+    call.wire_codec = rq.wire_codec;
+    call.data = rq.encoded;
+    call.decoding = rq.typed ? &lenient : &server.decoding();
+    call.deadline = rq.deadline;
+    call.scope = {&loop, rq.deadline, &call.cancel, nullptr};
+}
+
 result<const local_method*> local_resolver::begin(const direct_client& client,
                                                   std::string_view route,
                                                   const detail::signature* types) {
@@ -402,7 +404,7 @@ result<void> call_local(direct_client& client, const local_method& m, const loca
                         const local_result& out) {
     waiting_path path(*m.server, out, rq.cancel);
     service_call call(client.runtime(), *m.method, path, this_process);
-    fill(call, rq, *m.server, client.runtime().loop(0));
+    fill_local_call(call, rq, *m.server, client.runtime().loop(0));
     call.caller_waits = true;
     auto outcome = path.run(call, rq.deadline);
     m.server->end_call();
@@ -415,7 +417,7 @@ void start_local(direct_client& client, const local_method& m, const local_reque
     auto* f = new flight(client.shared_runtime(), m.server, loop, out, call);
     call.cancellation = rq.cancel;
     service_call served(client.runtime(), *m.method, *f, this_process);
-    fill(served, rq, *m.server, loop);
+    fill_local_call(served, rq, *m.server, loop);
     f->start(served);
 }
 

@@ -56,6 +56,10 @@ private:
     std::deque<local_method> all_;  // grows by one per server restart; never shrinks, see current_
 };
 
+/// Fills in a call that is about to be served.
+void fill_local_call(service_call& call, const local_request& rq, const server_core& server,
+                     loop::event_loop& loop);
+
 /// Both end the call that begin() began.
 result<void> call_local(direct_client& client, const local_method& method, const local_request& rq,
                         const local_result& out);

@@ -51,7 +51,10 @@ public:
     bool has_views() const noexcept { return has_views_; }
 
     detail::handler* handler() const noexcept { return handler_.get(); }
-    void set_handler(std::unique_ptr<detail::handler> h) noexcept { handler_ = std::move(h); }
+    void set_handler(std::unique_ptr<detail::handler> h) noexcept {
+        handler_ = std::move(h);
+        if (handler_ && handler_->may_block()) on_pool_ = true;
+    }
 
     /// Declared `blocking`, or found to be slow.
     bool on_pool() const noexcept { return on_pool_.load(std::memory_order_relaxed); }

@@ -118,15 +118,24 @@ bool server_connection::discard_input() {
 loop::turn server_connection::close() {
     for (;;) {
         service_call* call = nullptr;
+        wire_stream* stream = nullptr;
         {
             const std::lock_guard lock(mutex_);
             session_->lost();
             const wire::event ev = session_->orphan();
             if (ev.kind == wire::event_kind::none) break;
-            call = ev.user ? share_in(ev.user) : nullptr;
-            if (!call) continue;
+            if (!ev.user) continue;
+            if (is_stream(ev)) {
+                stream = static_cast<wire_stream*>(ev.user);
+                stream->share_call();
+            } else if (!(call = share_in(ev.user))) {
+                continue;
+            }
         }
-        if (on_cancel(*call) == loop::turn::lost) return loop::turn::lost;
+        const loop::turn t =
+            stream ? stream->on_lost(error(errc::unavailable, "the connection was lost"))
+                   : on_cancel(*call);
+        if (t == loop::turn::lost) return t;
     }
     loop_.disarm(timer_);
     loop_.remove(*this);
@@ -149,6 +158,7 @@ void server_connection::post(errand e) noexcept {
 
 loop::turn server_connection::run_errands(loop::event_loop&) {
     const unsigned todo = errands_.exchange(0, std::memory_order_acq_rel);
+    loop::turn t = loop::turn::done;
     if (link_) {
         if (todo & begin) {
             if (!loop_.watch(*this, link_->fd())) closing_ = true;
@@ -163,9 +173,10 @@ loop::turn server_connection::run_errands(loop::event_loop&) {
         if (todo & write_out) loop_.defer(flush_work_);
         if (todo & close_now) closing_ = true;
         if (closing_) loop_.make_ready(*this);
+        if (todo & write_out) t = resume_streams();
     }
     release();
-    return loop::turn::done;
+    return t;
 }
 
 // Mutex held.

@@ -242,14 +242,24 @@ void server_connection::note_unfinished() {
 loop::turn server_connection::receive(const wire::frame& f) {
     wire::event ev;
     service_call* cancelled = nullptr;
+    wire_stream* stream = nullptr;
     {
         const std::lock_guard lock(mutex_);
         ev = session_->receive(f, loop_.now());
         full_ = session_->out().pending() > server_->options().limits.unsent;
         if (f.has(wire::flag::follows)) arm();  // the rest must come in time
-        if (ev.kind == wire::event_kind::cancel && ev.user) {
+        if (is_stream(ev) && ev.user && ev.kind != wire::event_kind::request) {
+            stream = static_cast<wire_stream*>(ev.user);
+            stream->add_ref();
+            if (ev.ended) stream->share_call();
+        } else if (ev.kind == wire::event_kind::cancel && ev.user) {
             cancelled = share_in(ev.user);
         }
+    }
+    if (stream) {
+        const loop::turn t = stream->on_event(ev, std::move(incoming_));
+        stream->release();
+        return t;
     }
     switch (ev.kind) {
         case wire::event_kind::request: return on_request(ev);
@@ -338,6 +348,81 @@ result<method_entry*> server_connection::understand(const wire::event& ev,
     return method;
 }
 
+namespace {
+
+/// Why such a request is none for this member.
+std::optional<error> check_kind(const method_entry& member, wire::request_kind asked) {
+    using detail::member_kind;
+    const detail::stream_types* const types = member.signature().stream;
+    const member_kind kind = types ? types->kind : member_kind::method;
+    const bool is_stream = asked == wire::request_kind::stream;
+    const bool is_channel = asked == wire::request_kind::channel;
+    const char* what = nullptr;
+    if (kind == member_kind::method && (is_stream || is_channel))
+        what = " is a method: use request/response";
+    else if (kind == member_kind::source && !is_stream) what = " is a source: use request/stream";
+    else if (kind == member_kind::sink && !is_channel) what = " is a sink: use request/channel";
+    else if (kind == member_kind::channel && !is_channel)
+        what = " is a channel: use request/channel";
+    if (!what) return std::nullopt;
+    return error(errc::unsupported, member.route() + what);
+}
+
+}  // namespace
+
+void server_connection::fill(service_call& call, wire::event& ev,
+                             const wire::request_metadata& meta, codec wire_codec) {
+    call.wire_codec = wire_codec;
+    call.data = ev.data;
+    call.lies_in = std::move(incoming_);
+    if (!ev.storage.empty()) call.lies_in = base::make_block(std::move(ev.storage));
+    call.decoding = &server_->decoding();
+    call.trace = meta.trace;
+    call.stream = ev.stream;
+    call.wants_answer = ev.request != wire::request_kind::fnf;
+    if (meta.deadline_ms != 0)
+        call.deadline = base::add_time(loop_.now(), std::chrono::milliseconds(meta.deadline_ms));
+    call.scope = {&loop_, call.deadline, &call.cancel, nullptr};
+    calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+// What the member has no arguments for is the first value of a channel, unless a Tenon client says
+// that there is none.
+loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
+                                          const wire::request_metadata& meta, codec wire_codec) {
+    stream_plan plan{method.signature().stream, method.info().flow, wire_codec,
+                     server_->decoding(), &server_->runtime().spin()};
+    auto* const stream = new wire_stream(*this, this, plan);
+    stream->attach(ev.stream);
+    stream->begin(ev.n);
+    service_call call(server_->runtime(), method, *stream, peer_);
+    const bool is_channel = ev.request == wire::request_kind::channel;
+    const bool says_open = is_channel && ev.has_metadata && read_stream_status(ev.metadata).open;
+    const bool has_value =
+        is_channel && !says_open && method.parameters().empty() && !ev.data.empty();
+    loop::turn t = loop::turn::done;
+    if (has_value) {
+        base::block_ref owner = std::move(incoming_);
+        if (!ev.storage.empty()) owner = base::make_block(std::move(ev.storage));
+        base::block* const lies_in = owner.get();
+        t = stream->first_value({ev.data, lies_in}, std::move(owner));
+        ev.data = {};
+    }
+    if (is_channel && ev.complete) (void)stream->no_more_values();
+    fill(call, ev, meta, wire_codec);
+    call.ends = stream->ends(nullptr);
+    {
+        const std::lock_guard lock(mutex_);
+        session_->attach(ev.stream, stream);
+        if (is_channel && !ev.complete) session_->request_n(ev.stream, stream->first_grant());
+    }
+    loop::event_loop& loop = loop_;  // if it gets lost, the connection may be gone before leave()
+    loop::ticket ticket = loop.enter(&method);
+    call.dispatch(false);
+    call.ends = {};
+    return loop.leave(ticket) ? t : loop::turn::lost;
+}
+
 loop::turn server_connection::on_request(wire::event& ev) {
     wire::request_metadata meta;
     codec wire_codec{};
@@ -347,23 +432,11 @@ loop::turn server_connection::on_request(wire::event& ev) {
         return refuse(ev, problem.set_may_have_run(false)), loop::turn::done;
     }
     method_entry* const method = *found;
-    if (ev.request == wire::request_kind::stream || ev.request == wire::request_kind::channel) {
-        error e(errc::unsupported, method->route() + " is a method: use request/response");
-        return refuse(ev, e.set_may_have_run(false)), loop::turn::done;
-    }
+    if (auto unfit = check_kind(*method, ev.request))
+        return refuse(ev, unfit->set_may_have_run(false)), loop::turn::done;
+    if (method->signature().stream) return open_stream(ev, *method, meta, wire_codec);
     service_call call(server_->runtime(), *method, *this, peer_);
-    call.wire_codec = wire_codec;
-    call.data = ev.data;
-    call.lies_in = std::move(incoming_);
-    if (!ev.storage.empty()) call.lies_in = base::make_block(std::move(ev.storage));
-    call.decoding = &server_->decoding();
-    call.trace = meta.trace;
-    call.stream = ev.stream;
-    call.wants_answer = ev.request == wire::request_kind::response;
-    if (meta.deadline_ms != 0)
-        call.deadline = base::add_time(loop_.now(), std::chrono::milliseconds(meta.deadline_ms));
-    call.scope = {&loop_, call.deadline, &call.cancel, nullptr};
-    calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    fill(call, ev, meta, wire_codec);
 
     set_in_place(&call);
     loop::event_loop& loop = loop_;  // if it gets lost, the connection may be gone before leave()

@@ -35,6 +35,7 @@ public:
 
     /// What connections are counted by: the user, or the remote address.
     static std::string key_of(const transport::peer_identity& p);
+    void hold() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept;
     /// Any thread.
     connection_stats stats();
@@ -78,6 +79,13 @@ private:
     loop::turn receive(const wire::frame& f);
     void on_setup(const wire::frame& f);
     loop::turn on_request(wire::event& ev);
+    void fill(service_call& call, wire::event& ev, const wire::request_metadata& meta,
+              codec wire_codec);
+    loop::turn open_stream(wire::event& ev, method_entry& method,
+                           const wire::request_metadata& meta, codec wire_codec);
+    bool peer_is_tenon() const noexcept override { return tenon_peer_; }
+    void stream_ended() noexcept override {}
+    void ask_for_flush() noexcept override { post(write_out); }
     loop::turn on_cancel(service_call& call);
     static service_call* share_in(void* user) noexcept;
     const cached_request* find_cached(bytes_view metadata, std::uint32_t hash) const noexcept;

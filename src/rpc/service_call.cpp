@@ -106,6 +106,7 @@ service_call& service_call::keep() {
     kept->stream = stream;
     kept->wants_answer = wants_answer;
     kept->caller_waits = caller_waits;
+    kept->ends = std::move(ends);
     kept->begun_ = weight_ != 0 ? begun_ : runtime_.time().now();
     kept->weight_ = 1;
     counters_->in_flight.fetch_add(1, std::memory_order_relaxed);
@@ -288,6 +289,8 @@ context& keep(context& c) {
 }
 
 void release(context& kept) noexcept { rpc::service_call::of(kept).release(); }
+
+stream_ends accept_stream(context& c) { return std::move(rpc::service_call::of(c).ends); }
 
 const call_scope& scope_of(context& c) noexcept { return rpc::service_call::of(c).scope; }
 

@@ -17,6 +17,7 @@
 #include "tenon/call.hpp"
 #include "tenon/cancellation.hpp"
 #include "tenon/context.hpp"
+#include "tenon/stream_core.hpp"
 #include "tenon/task.hpp"
 #include "wire/session.hpp"
 
@@ -119,6 +120,7 @@ public:
     tenon::cancellation cancel;
     base::time_point deadline = base::never;
     wire::stream_ref stream;
+    detail::stream_ends ends;  // of a stream, until they are accepted
     bool wants_answer = true;
     bool caller_waits = false;  // `local` stays valid until the call is answered
     bool cleared = false;       // see server_connection::in_place_

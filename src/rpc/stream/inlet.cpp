@@ -1,0 +1,318 @@
+#include "rpc/stream/inlet.hpp"
+
+#include <algorithm>
+
+namespace tenon::inline v0::rpc {
+
+using detail::arrival;
+using loop::turn;
+
+turn inlet_waiter::finish() noexcept {
+    if (cancellation) cancellation->remove(*this);
+    if (!is_blocking) return resumer.fire();
+    // Release: the thread sees the outcome. Afterwards it may be gone; see base::futex_wake().
+    word.store(1, std::memory_order_release);
+    base::futex_wake(word);
+    return turn::done;
+}
+
+void inlet_waiter::on_cancel() noexcept { in->leave(*this); }
+
+void stream_inlet::leave(inlet_waiter& w) noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!w.linked()) return;  // it gets a value just now
+        w.unlink();
+        w.outcome = arrival::given_up;
+    }
+    (void)w.finish();
+}
+
+// --- feeding ---
+
+bool stream_inlet::has_room() {
+    const std::lock_guard lock(mutex_);
+    return objects_.size() + encoded_.size() < window_;
+}
+
+bool stream_inlet::is_stopped() {
+    const std::lock_guard lock(mutex_);
+    return stopped_;
+}
+
+turn stream_inlet::push(const coding::source& data, base::block_ref owner,
+                        const value_note& note) {
+    inlet_waiter* waiter = nullptr;
+    std::uint32_t grant = 0;
+    bool misfit = false;
+    bool flooded = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (ended_ || stopped_) return turn::done;
+        if (waiters_.empty()) {
+            flooded = encoded_.bytes() + data.in.size() > most_bytes && !encoded_.empty();
+            if (!flooded) encoded_.push(data.in, std::move(owner), note);
+        } else if (decode(data, waiters_.front().to)) {
+            waiter = &waiters_.pop_front();
+            waiter->outcome = arrival::value;
+            note_taken(note);
+            grant = due_grant(false);
+        } else {
+            misfit = true;
+        }
+    }
+    news_.fetch_add(1, std::memory_order_release);
+    if (misfit) return turn::done;  // decode() has ended the stream
+    if (flooded)
+        return fail_here(error(errc::overloaded,
+                               "values too large to be kept came faster than they were taken"));
+    if (grant != 0) feeder_.consumed(grant);
+    return waiter ? waiter->finish() : turn::done;
+}
+
+bool stream_inlet::push_object(void* value, bool movable, const value_note& note, turn& t) {
+    inlet_waiter* waiter = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        if (ended_ || stopped_) return true;  // nobody misses it
+        if (!waiters_.empty()) {
+            waiter = &waiters_.pop_front();
+            if (movable || !ops_.copy) {
+                ops_.assign(waiter->to, value);
+            } else {
+                objects_.push(value, false, {});
+                ops_.assign(waiter->to, objects_.at(0));
+                objects_.pop();
+            }
+            waiter->outcome = arrival::value;
+            note_taken(note);
+            taken_ = 0;  // nothing was in the queue
+        } else {
+            if (objects_.size() >= window_) return false;
+            objects_.push(value, movable, note);
+        }
+    }
+    news_.fetch_add(1, std::memory_order_release);
+    t = waiter ? waiter->finish() : turn::done;
+    return true;
+}
+
+turn stream_inlet::end(std::optional<error> why, const value_note& last) {
+    base::list<inlet_waiter> all;
+    {
+        const std::lock_guard lock(mutex_);
+        if (ended_) return turn::done;
+        ended_ = true;
+        failure_ = std::move(why);
+        stats_.lost += last.gap;
+        while (!waiters_.empty()) {
+            inlet_waiter& w = waiters_.pop_front();
+            w.outcome = arrival::ended;
+            all.push_back(w);
+        }
+    }
+    news_.fetch_add(1, std::memory_order_release);
+    return finish_all(all);
+}
+
+turn stream_inlet::finish_all(base::list<inlet_waiter>& all) noexcept {
+    turn t = turn::done;
+    while (!all.empty())
+        if (all.pop_front().finish() == turn::lost) t = turn::lost;
+    return t;
+}
+
+turn stream_inlet::fail_here(error e) {
+    const turn t = end(std::move(e));
+    feeder_.stopped();
+    return t;
+}
+
+// --- taking ---
+
+void stream_inlet::note_taken(const value_note& n) noexcept {
+    ++stats_.passed;
+    stats_.lost += n.gap;
+    if (n.position != 0) stats_.position = n.position;
+    else if (stats_.position != 0) ++stats_.position;
+    ++taken_;
+}
+
+std::uint32_t stream_inlet::due_grant(bool all) noexcept {
+    if (taken_ == 0 || ended_ || (!all && taken_ < window_ - window_ / 2)) return 0;
+    return std::exchange(taken_, 0);
+}
+
+// False: it is not what it should be, and the stream has ended with that.
+bool stream_inlet::decode(const coding::source& from, void* to) {
+    result<void> done;
+    if (from.may_change() && !coding::reads_once(codec_, *ops_.type)) {
+        base::byte_buffer copy;
+        copy.append(from.in);
+        done = coding::decode_object(codec_, *ops_.type, to, copy.view(), decoding_);
+    } else {
+        done = coding::decode_object(codec_, *ops_.type, to, from, decoding_);
+    }
+    if (done) return true;
+    ended_ = true;
+    failure_ = error(errc::invalid, "a value is not what the contract says: " +
+                                        std::string(done.error().message()));
+    encoded_.clear();
+    return false;
+}
+
+arrival stream_inlet::take(void* to, std::uint32_t& grant) {
+    if (!encoded_.empty()) {
+        encoded_queue::item next = encoded_.pop();
+        if (!decode({next.data, next.owner.get()}, to)) return arrival::ended;
+        note_taken(next.note);
+    } else if (!objects_.empty()) {
+        note_taken(objects_.note(0));
+        ops_.assign(to, objects_.at(0));
+        objects_.pop();
+    } else {
+        return ended_ || stopped_ ? arrival::ended : arrival::none;
+    }
+    grant = due_grant(false);
+    return arrival::value;
+}
+
+arrival stream_inlet::poll(void* to) {
+    std::uint32_t grant = 0;
+    arrival a;
+    bool misfit;
+    {
+        const std::lock_guard lock(mutex_);
+        const bool had_ended = ended_;
+        a = take(to, grant);
+        misfit = ended_ && !had_ended;
+    }
+    if (misfit) feeder_.stopped();
+    if (grant != 0) feeder_.consumed(grant);
+    return a;
+}
+
+arrival stream_inlet::wait(void* to, base::time_point until) {
+    arrival a = poll(to);
+    if (a != arrival::none) return a;
+    loop::event_loop::before_blocking();
+    if (!spinning_.exchange(true, std::memory_order_acquire)) {
+        const std::uint64_t seen = news_.load(std::memory_order_acquire);
+        const bool any =
+            spin_.spin([&] { return news_.load(std::memory_order_acquire) != seen; });
+        spinning_.store(false, std::memory_order_release);
+        if (any && (a = poll(to)) != arrival::none) return a;
+    }
+    inlet_waiter w;
+    w.in = this;
+    w.to = to;
+    w.is_blocking = true;
+    const call_scope* const scope = loop::thread_scope();
+    w.cancellation = scope ? scope->cancel : nullptr;
+    if (w.cancellation && !w.cancellation->add(w)) return arrival::given_up;
+    std::uint32_t grant = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        a = take(to, grant);
+        if (a == arrival::none) waiters_.push_back(w);
+        if (a == arrival::none) grant = due_grant(true);
+    }
+    if (grant != 0) feeder_.consumed(grant);
+    if (a != arrival::none) {
+        if (w.cancellation) w.cancellation->remove(w);
+        return a;
+    }
+    const auto& time = base::time_source::steady();
+    while (w.word.load(std::memory_order_acquire) == 0) {
+        const auto now = until == base::never ? base::time_point() : time.now();
+        if (until != base::never && now >= until) {
+            const std::lock_guard lock(mutex_);
+            if (w.linked()) {
+                w.unlink();
+                break;
+            }
+            until = base::never;  // it gets a value just now
+            continue;
+        }
+        if (until == base::never) base::futex_wait(w.word, 0);
+        else base::futex_wait_for(w.word, 0, until - now);
+    }
+    if (w.cancellation) w.cancellation->remove(w);
+    return w.outcome;
+}
+
+bool stream_inlet::suspend(detail::stream_wait& wait, void* to, std::coroutine_handle<> h,
+                           const call_scope* scope) {
+    auto& w = wait.make<inlet_waiter>();
+    w.in = this;
+    w.to = to;
+    w.resumer.arm(h, scope, feeder_.fallback());
+    w.cancellation = scope ? scope->cancel : nullptr;
+    if (w.cancellation && !w.cancellation->add(w)) {
+        w.cancellation = nullptr;
+        w.outcome = arrival::given_up;
+        return false;
+    }
+    // First, because the coroutine may go on, and let go of the stream, once it is in the list.
+    std::uint32_t grant;
+    {
+        const std::lock_guard lock(mutex_);
+        grant = due_grant(true);
+    }
+    if (grant != 0) feeder_.consumed(grant);
+    {
+        const std::lock_guard lock(mutex_);
+        const arrival a = take(to, grant = 0);
+        if (a == arrival::none) {
+            waiters_.push_back(w);
+            return true;
+        }
+        w.outcome = a;
+    }
+    if (grant != 0) feeder_.consumed(grant);
+    if (w.cancellation) w.cancellation->remove(w);
+    return false;
+}
+
+void stream_inlet::hop(detail::stream_wait& wait, std::coroutine_handle<> h,
+                       const call_scope* scope) {
+    auto& w = wait.make<inlet_waiter>();
+    loop::event_loop* const loop = feeder_.fallback();
+    w.resumer.arm(h, scope, loop);
+    loop->post(w.resumer);
+}
+
+std::optional<error> stream_inlet::failure() {
+    const std::lock_guard lock(mutex_);
+    return failure_;
+}
+
+void stream_inlet::stop() noexcept {
+    base::list<inlet_waiter> all;
+    bool told;
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopped_) return;
+        stopped_ = true;
+        told = !ended_;
+        encoded_.clear();
+        objects_.clear();
+        while (!waiters_.empty()) {
+            inlet_waiter& w = waiters_.pop_front();
+            w.outcome = arrival::ended;
+            all.push_back(w);
+        }
+    }
+    news_.fetch_add(1, std::memory_order_release);
+    (void)finish_all(all);
+    if (told) feeder_.stopped();
+}
+
+stream_stats stream_inlet::stats() {
+    const std::lock_guard lock(mutex_);
+    stream_stats s = stats_;
+    s.waiting = encoded_.size() + objects_.size();
+    return s;
+}
+
+}  // namespace tenon::inline v0::rpc

@@ -1,0 +1,129 @@
+#pragma once
+// stream_inlet: the receiving end of one direction: the bounded queue of values that have come and
+// were not taken, and those who wait for one.
+//
+// Values are fed encoded (from a connection) or as objects (in process). One that somebody waits
+// for is handed to the waiter and never queued. What was taken is told to the feeder in batches,
+// which grants as much anew, so that there are never more than `window` values here.
+
+#include <atomic>
+#include <optional>
+
+#include "base/clock.hpp"
+#include "base/futex.hpp"
+#include "base/intrusive.hpp"
+#include "base/mutex.hpp"
+#include "codec/codec.hpp"
+#include "loop/resume.hpp"
+#include "rpc/stream/queues.hpp"
+#include "tenon/cancellation.hpp"
+
+namespace tenon::inline v0::rpc {
+
+class stream_inlet;
+
+/// Where an inlet's values come from. Called without its mutex, by any thread.
+class stream_feeder {
+public:
+    /// n values were taken: as many may follow.
+    virtual void consumed(std::uint32_t n) noexcept = 0;
+    /// No more values are wanted.
+    virtual void stopped() noexcept = 0;
+    /// Where a coroutine without a loop of its own goes on.
+    virtual loop::event_loop* fallback() noexcept = 0;
+
+protected:
+    ~stream_feeder() = default;
+};
+
+/// Somebody who waits for a value: a thread, or a coroutine.
+class inlet_waiter final : public base::list_hook<>, public cancel_hook {
+public:
+    inlet_waiter() noexcept = default;
+
+    /// Any thread, out of the inlet's list: says how it came out. The waiter may be gone afterwards.
+    loop::turn finish() noexcept;
+    void on_cancel() noexcept override;
+
+    stream_inlet* in = nullptr;
+    void* to = nullptr;
+    detail::arrival outcome = detail::arrival::none;
+    bool is_blocking = false;
+    base::futex_word word{0};
+    loop::resumer resumer;
+    tenon::cancellation* cancellation = nullptr;
+};
+
+class stream_inlet final : public detail::inlet {
+public:
+    stream_inlet(const detail::value_ops& ops, std::uint32_t window, stream_feeder& feeder,
+                 const loop::spin_policy& spin) noexcept
+        : ops_(ops), window_(window), feeder_(feeder), objects_(ops), spin_(spin) {}
+    stream_inlet(const stream_inlet&) = delete;
+    stream_inlet& operator=(const stream_inlet&) = delete;
+    ~stream_inlet() = default;
+
+    const detail::value_ops& ops() const noexcept { return ops_; }
+    std::uint32_t window() const noexcept { return window_; }
+    /// Before the first value; of encoded ones.
+    void set_codec(codec c, const decode_options& options) noexcept {
+        codec_ = c;
+        decoding_ = options;
+    }
+    /// More bytes than that do not wait here: then the stream fails.
+    static constexpr std::size_t most_bytes = std::size_t{64} << 20;
+
+    // Feeding. Any thread, one at a time; `turn::lost` if a coroutine that was resumed lost the
+    // loop.
+    loop::turn push(const coding::source& data, base::block_ref owner, const value_note& note);
+    /// False: there is no room.
+    bool push_object(void* value, bool movable, const value_note& note, loop::turn& t);
+    /// No more values come. The first end counts.
+    loop::turn end(std::optional<error> why, const value_note& last = {});
+    bool has_room();
+    bool is_stopped();
+
+    // detail::inlet
+    detail::arrival poll(void* to) override;
+    detail::arrival wait(void* to, base::time_point until) override;
+    bool suspend(detail::stream_wait& w, void* to, std::coroutine_handle<> h,
+                 const call_scope* scope) override;
+    void hop(detail::stream_wait& w, std::coroutine_handle<> h, const call_scope* scope) override;
+    std::optional<error> failure() override;
+    void stop() noexcept override;
+    stream_stats stats() override;
+
+    /// For a waiter that is given up.
+    void leave(inlet_waiter& w) noexcept;
+
+private:
+    detail::arrival take(void* to, std::uint32_t& grant);  // mutex held
+    bool decode(const coding::source& from, void* to);     // mutex held
+    void note_taken(const value_note& n) noexcept;         // mutex held
+    std::uint32_t due_grant(bool all) noexcept;            // mutex held
+    bool give_to_waiter(inlet_waiter*& w);                 // mutex held
+    loop::turn fail_here(error e);
+    loop::turn finish_all(base::list<inlet_waiter>& all) noexcept;
+
+    const detail::value_ops& ops_;
+    const std::uint32_t window_;
+    stream_feeder& feeder_;
+    codec codec_ = codec::msgpack;
+    decode_options decoding_;
+
+    base::mutex mutex_;  // guards all below
+    encoded_queue encoded_;
+    object_queue objects_;
+    base::list<inlet_waiter> waiters_;
+    std::optional<error> failure_;
+    bool ended_ = false;
+    bool stopped_ = false;
+    std::uint32_t taken_ = 0;  // since the last grant
+    stream_stats stats_;
+
+    loop::adaptive_spin spin_;  // of one blocking waiter at a time
+    std::atomic<bool> spinning_{false};
+    std::atomic<std::uint64_t> news_{0};  // changes with every push; for who spins
+};
+
+}  // namespace tenon::inline v0::rpc

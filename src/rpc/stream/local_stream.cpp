@@ -1,0 +1,233 @@
+#include "rpc/stream/local_stream.hpp"
+
+#include "rpc/direct_client.hpp"
+#include "rpc/server_core.hpp"
+#include "rpc/stream/wire_stream.hpp"
+
+namespace tenon::inline v0::rpc {
+
+using detail::departure;
+using detail::member_kind;
+using loop::turn;
+
+namespace {
+
+const peer_info this_process{"inproc", {}, false, -1, 0, 0};
+
+error stopped_error() { return error(errc::cancelled, "the receiver takes no more"); }
+
+/// One direction: an outlet on one side, an inlet on the other.
+class direction final : public stream_feeder {
+public:
+    direction(const detail::value_ops& sent, const detail::value_ops& taken, bool same_types,
+              const detail::flow_settings& flow, codec c, const decode_options& decoding,
+              loop::event_loop& loop, const loop::spin_policy& spin)
+        : same_types_(same_types),
+          codec_(c),
+          loop_(loop),
+          in(taken, flow.window != 0 ? flow.window : default_window(taken), *this, spin),
+          out(*this, sent, flow) {
+        in.set_codec(c, decoding);
+    }
+
+    void consumed(std::uint32_t) noexcept override { (void)out.on_room(); }
+    void stopped() noexcept override { (void)out.on_closed(stopped_error()); }
+    loop::event_loop* fallback() noexcept override { return &loop_; }
+
+    /// Both ends, at once.
+    void shut(const error& why) {
+        (void)out.on_closed(why);
+        (void)in.end(why);
+    }
+
+private:
+    class local_outlet final : public stream_outlet {
+    public:
+        local_outlet(direction& d, const detail::value_ops& ops, const detail::flow_settings& flow)
+            : stream_outlet(ops, flow), d_(d) {}
+
+    private:
+        departure transmit(void* value, bool movable, const value_note& note) override {
+            return d_.pass(value, movable, note);
+        }
+        void transmit_end(const std::optional<error>& why, const value_note& last) override {
+            (void)d_.in.end(why, last);
+        }
+        loop::event_loop* fallback() noexcept override { return &d_.loop_; }
+
+        direction& d_;
+    };
+
+    departure pass(void* value, bool movable, const value_note& note) {
+        if (in.is_stopped()) return departure::closed;
+        turn t;
+        if (same_types_)
+            return in.push_object(value, movable, note, t) ? departure::sent : departure::full;
+        if (!in.has_room()) return departure::full;
+        base::byte_buffer encoded;
+        if (!coding::encode_object(codec_, *out.ops().type, value, encoded))
+            return departure::closed;
+        (void)in.push(encoded.view(), {}, note);
+        return departure::sent;
+    }
+
+    const bool same_types_;
+    const codec codec_;
+    loop::event_loop& loop_;
+
+public:
+    stream_inlet in;
+    local_outlet out;
+};
+
+class local_stream final : public reply_path, public cancel_hook {
+public:
+    local_stream(std::shared_ptr<server_core> server, method_entry& method, bool same_types,
+                 const detail::stream_types& client, const detail::flow_settings& client_flow,
+                 const local_request& rq, loop::event_loop& loop)
+        : server_(std::move(server)),
+          kind_(client.kind),
+          up_(*client.up, *method.signature().stream->up, same_types, client_flow, rq.wire_codec,
+              server_->decoding(), loop, server_->runtime().spin()),
+          down_(*method.signature().stream->down, *client.down, same_types, method.info().flow,
+                rq.wire_codec, {}, loop, server_->runtime().spin()) {}
+
+    void serve(service_call& call) {
+        call.ends = ends(kind_ == member_kind::source ? nullptr : &up_.in,
+                         kind_ == member_kind::sink ? nullptr : &down_.out, true);
+        watched_ = server_->stopping().add(*this);
+        if (!watched_) down_.shut(error(errc::unavailable, "the server is stopping"));
+        else call.dispatch(false);
+        call.ends = {};
+        if (!kept_) server_->end_call();
+    }
+    detail::stream_ends client_ends() {
+        return ends(&down_.in, kind_ == member_kind::source ? nullptr : &up_.out, false);
+    }
+    void release() noexcept {
+        // acq_rel: the last owner sees what the others did.
+        if (refs_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+        server_->stopping().remove(*this);
+        delete this;
+    }
+
+    // reply_path
+    void answer(service_call&, void* result) override {
+        if (kind_ != member_kind::sink) return;
+        if (down_.in.ops().size != 0) (void)down_.out.try_send(result, true);
+        (void)down_.in.end({});
+        (void)up_.out.on_closed(stopped_error());
+    }
+    void fail(service_call&, const error& e) override {
+        down_.shut(e);
+        up_.shut(e);
+    }
+    void keep(service_call&, service_call& kept) override {
+        add_ref();
+        kept_ = true;
+        const std::lock_guard lock(mutex_);
+        call_ = &kept;
+        if (given_up_) kept.cancel.cancel();
+    }
+    void release(service_call& kept) noexcept override {
+        kept.ends = {};
+        {
+            const std::lock_guard lock(mutex_);
+            call_ = nullptr;
+        }
+        server_->end_call();
+        release();
+    }
+    scopes from() const noexcept override { return scope::process; }
+
+    // The server stops.
+    void on_cancel() noexcept override {
+        const error why(errc::unavailable, "the server is stopping");
+        up_.shut(why);
+        down_.shut(why);
+        cancel_call();
+    }
+
+private:
+    ~local_stream() = default;
+
+    void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
+
+    detail::stream_ends ends(stream_inlet* in, stream_outlet* out, bool of_server) {
+        detail::stream_ends e;
+        if (in) {
+            add_ref();
+            e.in = std::shared_ptr<detail::inlet>(in, [this, in, of_server](detail::inlet*) {
+                in->stop();
+                if (!of_server && kind_ == member_kind::source) cancel_call();
+                release();
+            });
+        }
+        if (out) {
+            add_ref();
+            e.out = std::shared_ptr<detail::outlet>(out, [this, out, of_server](detail::outlet*) {
+                if (of_server) out->finish();
+                else if (out->is_open()) give_up();
+                release();
+            });
+        }
+        return e;
+    }
+
+    // The client has let go of what it had not finished.
+    void give_up() noexcept {
+        const error why(errc::cancelled, "given up by the client");
+        up_.shut(why);
+        down_.shut(why);
+        cancel_call();
+    }
+    void cancel_call() noexcept {
+        service_call* call = nullptr;
+        {
+            const std::lock_guard lock(mutex_);
+            given_up_ = true;
+            if (call_ && call_->try_add_ref()) call = call_;
+        }
+        if (!call) return;
+        call->cancel.cancel();
+        call->release();
+    }
+
+    const std::shared_ptr<server_core> server_;
+    const member_kind kind_;
+    direction up_;
+    direction down_;
+    std::atomic<std::uint32_t> refs_{1};
+    bool watched_ = false;
+    bool kept_ = false;  // the opening thread's
+
+    base::mutex mutex_;  // guards all below
+    service_call* call_ = nullptr;
+    bool given_up_ = false;
+};
+
+}  // namespace
+
+result<detail::stream_ends> open_local_stream(direct_client& client, const local_method& m,
+                                              const local_request& rq,
+                                              const detail::stream_types& types,
+                                              const detail::flow_settings& flow) {
+    const detail::stream_types* const served = m.method->signature().stream;
+    if (!served || served->kind != types.kind) {
+        m.server->end_call();
+        return error(errc::unsupported, m.method->route() + " is a member of another kind")
+            .set_may_have_run(false);
+    }
+    loop::event_loop& loop = client.runtime().loop(0);
+    auto* const s = new local_stream(m.server, *m.method, m.same_types, types, flow, rq, loop);
+    detail::stream_ends ends = s->client_ends();
+    {
+        service_call call(client.runtime(), *m.method, *s, this_process);
+        fill_local_call(call, rq, *m.server, loop);
+        s->serve(call);
+    }
+    s->release();
+    return ends;
+}
+
+}  // namespace tenon::inline v0::rpc

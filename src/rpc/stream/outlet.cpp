@@ -1,0 +1,295 @@
+#include "rpc/stream/outlet.hpp"
+
+#include <algorithm>
+
+namespace tenon::inline v0::rpc {
+
+using detail::departure;
+using loop::turn;
+
+turn outlet_waiter::finish() noexcept {
+    if (cancellation) cancellation->remove(*this);
+    if (!is_blocking) return resumer.fire();
+    // Release: the thread sees the outcome. Afterwards it may be gone; see base::futex_wake().
+    word.store(1, std::memory_order_release);
+    base::futex_wake(word);
+    return turn::done;
+}
+
+void outlet_waiter::on_cancel() noexcept { out->leave(*this); }
+
+stream_outlet::stream_outlet(const detail::value_ops& ops,
+                             const detail::flow_settings& flow) noexcept
+    : ops_(ops),
+      flow_(flow),
+      buffer_(flow.buffer != 0 || flow.overflow == overflow::block ||
+                      flow.overflow == overflow::fail
+                  ? flow.buffer
+                  : default_buffer),
+      waiting_(ops) {}
+
+void stream_outlet::leave(outlet_waiter& w) noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!w.linked()) return;  // it is sent just now
+        w.unlink();
+        w.outcome = departure::given_up;
+    }
+    (void)w.finish();
+}
+
+// --- one value; mutex held ---
+
+departure stream_outlet::transmit_one(void* value, bool movable, value_note& note) {
+    const departure d = transmit(value, movable, note);
+    if (d == departure::sent) {
+        ++stats_.passed;
+        note.gap = 0;
+    } else if (d == departure::closed && unfit_) {  // the values that have gone still count
+        closed_ = end_ = std::exchange(unfit_, std::nullopt);
+        waiting_.clear();
+        ending_ = ended_ = true;
+        transmit_end(end_, {});
+    }
+    return d;
+}
+
+void stream_outlet::drop_front() noexcept {
+    const std::uint64_t lost = waiting_.note(0).gap + 1;
+    waiting_.pop();
+    ++stats_.lost;
+    if (waiting_.empty()) gap_ += lost;
+    else waiting_.note(0).gap += lost;
+}
+
+void stream_outlet::keep(void* value, bool movable) {
+    waiting_.push(value, movable, {std::exchange(gap_, 0), 0, 0});
+}
+
+bool stream_outlet::replace_same_key(void* value, bool movable) {
+    if (!flow_.same_key) return false;
+    for (std::size_t i = 0; i < waiting_.size(); ++i) {
+        if (!flow_.same_key(waiting_.at(i), value)) continue;
+        if (movable || !ops_.copy) {
+            ops_.assign(waiting_.at(i), value);
+        } else {
+            ops_.destroy(waiting_.at(i));
+            ops_.copy(waiting_.at(i), value);
+        }
+        ++waiting_.note(i).gap;
+        ++stats_.lost;
+        return true;
+    }
+    return false;
+}
+
+departure stream_outlet::offer(void* value, bool movable) {
+    if (closed_ || ending_) return departure::closed;
+    if (waiting_.empty() && waiters_.empty()) {
+        value_note note{gap_, 0, 0};
+        const departure d = transmit_one(value, movable, note);
+        if (d == departure::sent) gap_ = 0;
+        if (d != departure::full) return d;
+    }
+    switch (flow_.overflow) {
+        case overflow::block:
+            if (waiting_.size() >= buffer_ || !waiters_.empty()) return departure::full;
+            keep(value, movable);
+            return departure::sent;
+        case overflow::fail:
+            if (waiting_.size() < buffer_) return keep(value, movable), departure::sent;
+            end_ = error(errc::overloaded, "the receiver did not keep up");
+            closed_ = end_;
+            ending_ = true;
+            waiting_.clear();
+            end_if_drained();
+            return departure::closed;
+        case overflow::drop_new:
+            if (waiting_.size() < buffer_) return keep(value, movable), departure::sent;
+            ++gap_;
+            ++stats_.lost;
+            return departure::dropped;
+        case overflow::latest:
+            if (replace_same_key(value, movable)) return departure::dropped;
+            [[fallthrough]];
+        case overflow::drop_old: break;
+    }
+    const bool drops = waiting_.size() >= buffer_;
+    if (drops) drop_front();
+    keep(value, movable);
+    return drops ? departure::dropped : departure::sent;
+}
+
+void stream_outlet::end_if_drained() {
+    if (!ending_ || ended_ || !waiting_.empty() || !waiters_.empty()) return;
+    ended_ = true;
+    transmit_end(end_, {gap_, 0, 0});
+}
+
+void stream_outlet::close(error why, base::list<outlet_waiter>& all) {
+    if (!closed_) closed_ = std::move(why);
+    stats_.lost += waiting_.size();
+    waiting_.clear();
+    while (!waiters_.empty()) {
+        outlet_waiter& w = waiters_.pop_front();
+        w.outcome = departure::closed;
+        all.push_back(w);
+    }
+}
+
+turn stream_outlet::finish_all(base::list<outlet_waiter>& all) noexcept {
+    turn t = turn::done;
+    while (!all.empty())
+        if (all.pop_front().finish() == turn::lost) t = turn::lost;
+    return t;
+}
+
+// --- sending ---
+
+departure stream_outlet::try_send(void* value, bool movable) {
+    const std::lock_guard lock(mutex_);
+    return offer(value, movable);
+}
+
+departure stream_outlet::send(void* value, bool movable, base::time_point until) {
+    departure d = try_send(value, movable);
+    if (d != departure::full) return d;
+    loop::event_loop::before_blocking();
+    outlet_waiter w;
+    w.out = this;
+    w.value = value;
+    w.movable = movable;
+    w.is_blocking = true;
+    const call_scope* const scope = loop::thread_scope();
+    w.cancellation = scope ? scope->cancel : nullptr;
+    if (w.cancellation && !w.cancellation->add(w)) return departure::given_up;
+    {
+        const std::lock_guard lock(mutex_);
+        d = offer(value, movable);
+        if (d == departure::full) waiters_.push_back(w);
+    }
+    if (d != departure::full) {
+        if (w.cancellation) w.cancellation->remove(w);
+        return d;
+    }
+    const auto& time = base::time_source::steady();
+    while (w.word.load(std::memory_order_acquire) == 0) {
+        const auto now = until == base::never ? base::time_point() : time.now();
+        if (until != base::never && now >= until) {
+            const std::lock_guard lock(mutex_);
+            if (w.linked()) {
+                w.unlink();
+                break;
+            }
+            until = base::never;  // it is sent just now
+            continue;
+        }
+        if (until == base::never) base::futex_wait(w.word, 0);
+        else base::futex_wait_for(w.word, 0, until - now);
+    }
+    if (w.cancellation) w.cancellation->remove(w);
+    return w.outcome;
+}
+
+bool stream_outlet::suspend(detail::stream_wait& wait, void* value, bool movable,
+                            std::coroutine_handle<> h, const call_scope* scope) {
+    auto& w = wait.make<outlet_waiter>();
+    w.out = this;
+    w.value = value;
+    w.movable = movable;
+    w.resumer.arm(h, scope, fallback());
+    w.cancellation = scope ? scope->cancel : nullptr;
+    if (w.cancellation && !w.cancellation->add(w)) {
+        w.cancellation = nullptr;
+        w.outcome = departure::given_up;
+        return false;
+    }
+    departure d;
+    {
+        const std::lock_guard lock(mutex_);
+        d = offer(value, movable);
+        if (d == departure::full) {
+            waiters_.push_back(w);
+            return true;
+        }
+        w.outcome = d;
+    }
+    if (w.cancellation) w.cancellation->remove(w);
+    return false;
+}
+
+void stream_outlet::finish() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (closed_ || ending_) return;
+    ending_ = true;
+    end_if_drained();
+}
+
+void stream_outlet::fail(error e) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (closed_ || ending_) return;
+    ending_ = true;
+    end_ = std::move(e);
+    end_if_drained();
+}
+
+// --- events ---
+
+// Mutex held. False: no room is left.
+bool stream_outlet::send_waiting(base::list<outlet_waiter>& done) {
+    while (!waiting_.empty()) {
+        const departure d = transmit_one(waiting_.at(0), true, waiting_.note(0));
+        if (d != departure::sent) return d != departure::full;
+        waiting_.pop();
+    }
+    while (!waiters_.empty()) {
+        outlet_waiter& w = waiters_.front();
+        value_note note{gap_, 0, 0};
+        const departure d = transmit_one(w.value, w.movable, note);
+        if (d == departure::full) return false;
+        gap_ = note.gap;
+        w.outcome = d;
+        w.unlink();
+        done.push_back(w);
+    }
+    return true;
+}
+
+turn stream_outlet::on_room() {
+    base::list<outlet_waiter> done;
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return turn::done;
+        if (send_waiting(done)) end_if_drained();
+    }
+    return finish_all(done);
+}
+
+turn stream_outlet::on_closed(error why) {
+    base::list<outlet_waiter> all;
+    {
+        const std::lock_guard lock(mutex_);
+        close(std::move(why), all);
+    }
+    return finish_all(all);
+}
+
+error stream_outlet::failure() {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return *closed_;
+    return error(errc::conflict, "this end of the stream has been finished");
+}
+
+bool stream_outlet::is_open() noexcept {
+    const std::lock_guard lock(mutex_);
+    return !closed_ && !ending_;
+}
+
+stream_stats stream_outlet::stats() {
+    const std::lock_guard lock(mutex_);
+    stream_stats s = stats_;
+    s.waiting = waiting_.size();
+    return s;
+}
+
+}  // namespace tenon::inline v0::rpc

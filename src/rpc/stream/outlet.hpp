@@ -1,0 +1,109 @@
+#pragma once
+// stream_outlet: the sending end of one direction: what happens to values for which the receiver
+// has no room (policy), and those who wait for some.
+//
+// Derived classes hand values over, to a session or to an inlet in this process.
+
+#include <optional>
+
+#include "base/clock.hpp"
+#include "base/futex.hpp"
+#include "base/intrusive.hpp"
+#include "base/mutex.hpp"
+#include "loop/resume.hpp"
+#include "rpc/stream/queues.hpp"
+#include "tenon/cancellation.hpp"
+
+namespace tenon::inline v0::rpc {
+
+class stream_outlet;
+
+/// Somebody who waits for room: a thread, or a coroutine.
+class outlet_waiter final : public base::list_hook<>, public cancel_hook {
+public:
+    outlet_waiter() noexcept = default;
+
+    /// As inlet_waiter::finish().
+    loop::turn finish() noexcept;
+    void on_cancel() noexcept override;
+
+    stream_outlet* out = nullptr;
+    void* value = nullptr;
+    bool movable = false;
+    detail::departure outcome = detail::departure::full;
+    bool is_blocking = false;
+    base::futex_word word{0};
+    loop::resumer resumer;
+    tenon::cancellation* cancellation = nullptr;
+};
+
+class stream_outlet : public detail::outlet {
+public:
+    stream_outlet(const detail::value_ops& ops, const detail::flow_settings& flow) noexcept;
+    stream_outlet(const stream_outlet&) = delete;
+    stream_outlet& operator=(const stream_outlet&) = delete;
+
+    const detail::value_ops& ops() const noexcept { return ops_; }
+
+    // detail::outlet
+    detail::departure try_send(void* value, bool movable) override;
+    detail::departure send(void* value, bool movable, base::time_point until) override;
+    bool suspend(detail::stream_wait& w, void* value, bool movable, std::coroutine_handle<> h,
+                 const call_scope* scope) override;
+    void finish() noexcept override;
+    void fail(error e) noexcept override;
+    error failure() override;
+    bool is_open() noexcept override;
+    stream_stats stats() override;
+
+    /// There may be room again: sends what waits. Any thread.
+    loop::turn on_room();
+    /// The receiver takes no more, or is gone: nothing can be sent from now on, and nothing is
+    /// told.
+    loop::turn on_closed(error why);
+
+    /// For a waiter that is given up.
+    void leave(outlet_waiter& w) noexcept;
+
+protected:
+    ~stream_outlet() = default;
+
+    // Called with this object's mutex held. Values that cannot be sent throw failure.
+    /// `full`: no room, and on_room() will be called once there is.
+    virtual detail::departure transmit(void* value, bool movable, const value_note& note) = 0;
+    /// The end of this direction, with an error or without.
+    virtual void transmit_end(const std::optional<error>& why, const value_note& last) = 0;
+    virtual loop::event_loop* fallback() noexcept = 0;
+    /// In transmit(), which then returns `closed`: this value cannot be sent at all.
+    void unfit(error why) { unfit_ = std::move(why); }
+
+private:
+    static constexpr std::uint32_t default_buffer = 64;
+
+    detail::departure offer(void* value, bool movable);
+    detail::departure transmit_one(void* value, bool movable, value_note& note);
+    void keep(void* value, bool movable);
+    bool replace_same_key(void* value, bool movable);
+    void drop_front() noexcept;
+    void end_if_drained();
+    bool send_waiting(base::list<outlet_waiter>& done);
+    void close(error why, base::list<outlet_waiter>& all);
+    static loop::turn finish_all(base::list<outlet_waiter>& all) noexcept;
+
+    const detail::value_ops& ops_;
+    const detail::flow_settings flow_;
+    const std::uint32_t buffer_;
+
+    base::mutex mutex_;  // guards all below
+    object_queue waiting_;                 // values, by policy
+    base::list<outlet_waiter> waiters_;    // their senders wait
+    std::uint64_t gap_ = 0;                // dropped behind all that waits
+    std::optional<error> end_;             // fail() was called
+    bool ending_ = false;                  // finish() or fail() was called
+    bool ended_ = false;                   // … and the receiver has been told
+    std::optional<error> closed_;          // nothing can be sent
+    std::optional<error> unfit_;
+    stream_stats stats_;
+};
+
+}  // namespace tenon::inline v0::rpc

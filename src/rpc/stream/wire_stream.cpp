@@ -1,0 +1,361 @@
+#include "rpc/stream/wire_stream.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error_codes.hpp"
+#include "rpc/error_codec.hpp"
+#include "rpc/server_connection.hpp"
+
+namespace tenon::inline v0::rpc {
+
+using detail::departure;
+using detail::member_kind;
+using loop::turn;
+
+namespace {
+
+// A sender waits while so much of its connection's output waits to be written.
+constexpr std::size_t high_water = std::size_t{256} << 10;
+// From here on a thread that is not the loop's writes itself.
+constexpr std::size_t worth_a_write = std::size_t{32} << 10;
+
+const detail::value_ops& in_ops(const stream_plan& p, bool is_server) {
+    return is_server ? *p.types->up : *p.types->down;
+}
+const detail::value_ops& out_ops(const stream_plan& p, bool is_server) {
+    return is_server ? *p.types->down : *p.types->up;
+}
+
+std::uint32_t window_of(const stream_plan& p, bool is_server) {
+    if (p.types->kind == member_kind::sink && !is_server) return 1;  // the reply
+    return p.flow.window != 0 ? p.flow.window : default_window(in_ops(p, is_server));
+}
+
+error stopped_error() { return error(errc::cancelled, "the receiver takes no more"); }
+
+}  // namespace
+
+std::uint32_t default_window(const detail::value_ops& ops) noexcept {
+    constexpr std::size_t bytes = std::size_t{64} << 10;
+    if (!ops.is_flat) return 128;
+    return static_cast<std::uint32_t>(
+        std::clamp<std::size_t>(bytes / std::max<std::size_t>(ops.size, 1), 16, 2048));
+}
+
+wire_stream::wire_stream(connection& c, server_connection* server, const stream_plan& plan)
+    : plan_(plan),
+      loop_(c.loop()),
+      server_(server),
+      link_(&c),
+      in_(in_ops(plan, server != nullptr), window_of(plan, server != nullptr), *this, *plan.spin),
+      out_(*this, out_ops(plan, server != nullptr), plan.flow) {
+    in_.set_codec(plan.wire_codec, plan.decoding);
+}
+
+bool wire_stream::has_in() const noexcept {
+    return is_server() ? plan_.types->kind != member_kind::source : true;
+}
+
+bool wire_stream::has_out() const noexcept {
+    const member_kind k = plan_.types->kind;
+    return is_server() ? k != member_kind::sink : k != member_kind::source;
+}
+
+std::uint32_t wire_stream::first_grant() const noexcept { return in_.window(); }
+
+detail::stream_ends wire_stream::ends(const std::shared_ptr<void>& keep_alive) {
+    detail::stream_ends e;
+    if (has_in()) {
+        add_ref();
+        e.in = std::shared_ptr<detail::inlet>(&in_, [this, keep_alive](detail::inlet*) {
+            in_gone();
+            release();
+        });
+    }
+    if (has_out()) {
+        add_ref();
+        e.out = std::shared_ptr<detail::outlet>(&out_, [this, keep_alive](detail::outlet*) {
+            out_gone();
+            release();
+        });
+    }
+    return e;
+}
+
+// --- the session ---
+
+// Calls f(session) if the stream is still in it. Takes notice if that has ended the stream.
+template <class F>
+void wire_stream::with_session(F f) noexcept {
+    bool gone = false;
+    {
+        const std::lock_guard lock(link_mutex_);
+        if (!link_) return;
+        bool processing;
+        std::size_t pending;
+        {
+            const std::lock_guard session_lock(link_->mutex_);
+            if (!link_->session_ || !link_->session_->alive(ref_)) return;
+            f(*link_->session_);
+            gone = !link_->session_->alive(ref_);
+            if (gone) link_->leave_room_queue(*this);
+            processing = link_->processing_;
+            pending = link_->session_->out().pending();
+        }
+        link_->flush_soon(processing, pending > worth_a_write);
+        if (gone) std::exchange(link_, nullptr)->stream_ended();
+    }
+    if (gone) release();  // the session's share; the caller has another
+}
+
+void wire_stream::consumed(std::uint32_t n) noexcept {
+    if (plan_.types->kind == member_kind::sink && !is_server()) return;
+    with_session([&](wire::session& s) { s.request_n(ref_, n); });
+}
+
+// The receiver wants no more. A peer that does not know our word for it stays without credit.
+void wire_stream::stopped() noexcept {
+    const bool only = !has_out() || has_finished_.load();
+    if (!is_server() && plan_.types->kind == member_kind::sink) return;  // it forgoes the reply
+    if (!is_server() && only) return with_session([&](wire::session& s) { s.cancel(ref_); });
+    with_session([&](wire::session& s) {
+        if (link_->peer_is_tenon()) s.extension(ref_, stop_extension, true, {}, {});
+        if (is_server()) s.cancel(ref_);
+    });
+}
+
+void wire_stream::in_gone() noexcept { in_.stop(); }
+
+// A server's function has ended, or let go of the last copy: that is the end of what it sends. A
+// client that does not say so has not meant to end.
+void wire_stream::out_gone() noexcept {
+    if (is_server()) return out_.finish();
+    if (!out_.is_open()) return;
+    with_session([&](wire::session& s) { s.cancel(ref_); });
+    (void)out_.on_closed(error(errc::cancelled, "given up by the sender"));
+    (void)in_.end(error(errc::cancelled, "given up by the sender"));
+}
+
+void wire_stream::detach() noexcept {
+    {
+        const std::lock_guard lock(link_mutex_);
+        if (!link_) return;
+        {
+            const std::lock_guard session_lock(link_->mutex_);
+            link_->leave_room_queue(*this);
+        }
+        std::exchange(link_, nullptr)->stream_ended();
+    }
+    release();
+}
+
+// --- sending ---
+
+void wire_stream::wire_outlet::grant(std::uint32_t n) noexcept {
+    std::uint32_t before = granted_.load(std::memory_order_relaxed);
+    std::uint32_t after;
+    do {
+        after = n > wire::max_n - std::min(before, wire::max_n) ? wire::max_n : before + n;
+    } while (!granted_.compare_exchange_weak(before, after));
+}
+
+departure wire_stream::wire_outlet::transmit(void* value, bool movable, const value_note& note) {
+    if (granted_.load(std::memory_order_relaxed) != 0) {
+        const std::uint32_t n = granted_.exchange(0);
+        credit_ = n > wire::max_n - credit_ ? wire::max_n : credit_ + n;
+    }
+    if (credit_ == 0) return departure::full;
+    thread_local base::byte_buffer encoded;
+    thread_local base::byte_buffer metadata;
+    encoded.clear();
+    metadata.clear();
+    wire::outgoing payload;
+    blob taken;
+    const shape& type = *ops().type;
+    const codec c = s_.plan_.wire_codec;
+    if (const auto in_place = coding::encoded_in_place(c, type, value)) {
+        if (movable && in_place->size() > wire::output_queue::copy_limit)
+            taken = coding::take_bytes(type, value);
+        payload = taken.empty() ? wire::outgoing(*in_place)
+                                : wire::outgoing(taken.view(), taken.block());
+    } else {
+        if (auto done = coding::encode_object(c, type, value, encoded); !done) {
+            unfit(error(errc::internal,
+                        "the value cannot be sent: " + std::string(done.error().message())));
+            return departure::closed;
+        }
+        payload = {encoded.view(), &encoded};
+    }
+
+    const std::lock_guard lock(s_.link_mutex_);
+    if (!s_.link_) return departure::closed;
+    connection& link = *s_.link_;
+    const base::block_ref placed = link.place(payload);
+    std::array<std::byte, wire::reference_size> room;
+    bool processing;
+    std::size_t pending;
+    {
+        const std::lock_guard session_lock(link.mutex_);
+        if (!link.session_) return departure::closed;
+        wire::session& session = *link.session_;
+        if (session.out().pending() > high_water) {
+            link.enter_room_queue(s_);
+            return departure::full;
+        }
+        if (note.says_something() && link.peer_is_tenon())
+            put_stream_status(metadata, {note, {}, false});
+        const wire::outgoing out = link.passed(placed, payload, room);
+        const wire::send_result sent = session.send(s_.ref_, out, metadata.view());
+        if (sent != wire::send_result::sent) {
+            link.not_sent(out);
+            return sent == wire::send_result::gone ? departure::closed : departure::full;
+        }
+        processing = link.processing_;
+        pending = session.out().pending();
+    }
+    if (credit_ != wire::max_n) --credit_;
+    link.flush_soon(processing, pending > worth_a_write);
+    return departure::sent;
+}
+
+void wire_stream::wire_outlet::transmit_end(const std::optional<error>& why,
+                                            const value_note& last) {
+    s_.has_finished_ = true;
+    const bool is_source = s_.plan_.types->kind == member_kind::source;
+    s_.with_session([&](wire::session& session) {
+        base::byte_buffer text;
+        if (why && (is_source || !s_.link_->peer_is_tenon())) {
+            encode_error(*why, s_.link_->peer_is_tenon(), text);
+            return session.fail(s_.ref_, why->code(), text.view());
+        }
+        if (s_.link_->peer_is_tenon()) put_stream_status(text, {last, why, false});
+        session.complete(s_.ref_, text.view());
+    });
+}
+
+// --- what comes ---
+
+turn wire_stream::on_value(wire::event& ev, base::block_ref owner) {
+    stream_status status;
+    if (ev.has_metadata) status = read_stream_status(ev.metadata);
+    turn t = turn::done;
+    if (ev.next) {
+        if (!ev.storage.empty()) owner = base::make_block(std::move(ev.storage));
+        base::block* const lies_in = owner.get();
+        t = in_.push({ev.data, lies_in}, std::move(owner), status.note);
+    }
+    if (!ev.complete) return t;
+    const turn at_end = in_.end(std::move(status.failed), ev.next ? value_note() : status.note);
+    return at_end == turn::lost ? at_end : t;
+}
+
+turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
+    turn t = turn::done;
+    const auto both = [&](turn more) {
+        if (more == turn::lost) t = more;
+    };
+    service_call* const cancelled = std::exchange(cancelled_, nullptr);
+    switch (ev.kind) {
+        case wire::event_kind::payload: both(on_value(ev, std::move(owner))); break;
+        case wire::event_kind::credit:
+            out_.grant(ev.n);
+            both(out_.on_room());
+            break;
+        case wire::event_kind::failed: {
+            error why = ev.local ? error(errc::data_loss, std::string(as_text(ev.data)))
+                                 : decode_error(ev.code, ev.data);
+            if (!ev.may_have_run) why.set_may_have_run(false);
+            both(out_.on_closed(why));
+            both(in_.end(std::move(why)));
+            break;
+        }
+        case wire::event_kind::cancel:
+            both(out_.on_closed(stopped_error()));
+            if (ev.ended) both(in_.end(error(errc::cancelled, "given up by the client")));
+            break;
+        case wire::event_kind::extension:
+            if (ev.code == stop_extension) both(out_.on_closed(stopped_error()));
+            break;
+        default: break;
+    }
+    if (ev.ended) detach();
+    if (cancelled) both(cancel_call(cancelled));
+    return t;
+}
+
+turn wire_stream::on_lost(const error& why) {
+    add_ref();
+    turn t = out_.on_closed(why);
+    if (in_.end(why) == turn::lost) t = turn::lost;
+    service_call* const cancelled = std::exchange(cancelled_, nullptr);
+    detach();
+    if (cancelled && cancel_call(cancelled) == turn::lost) t = turn::lost;
+    release();
+    return t;
+}
+
+turn wire_stream::cancel_call(service_call* call) {
+    const loop::ticket ticket = loop_.enter(&call->method());
+    call->cancel.cancel();
+    call->release();
+    return loop_.leave(ticket) ? turn::done : turn::lost;
+}
+
+// --- the call that serves it ---
+
+void wire_stream::answer(service_call& call, void* result) {
+    if (plan_.types->kind != member_kind::sink) return;  // the ends say what there is to say
+    base::byte_buffer encoded;
+    const shape& type = *call.method().signature().result;
+    const bool is_value = call.method().signature().result->kind != kind::nothing;
+    if (is_value) {
+        auto done = coding::encode_object(plan_.wire_codec, type, result, encoded);
+        if (!done)
+            return fail(call, error(errc::internal, "the reply cannot be sent: " +
+                                                        std::string(done.error().message())));
+    }
+    with_session([&](wire::session& s) {
+        if (!is_value) s.complete(ref_);
+        else if (s.send(ref_, encoded.view(), {}, true) == wire::send_result::no_credit)
+            s.fail(ref_, errc::overloaded, as_bytes("no credit for the reply"));
+        s.cancel(ref_);  // what the client still sends is not wanted
+    });
+}
+
+void wire_stream::fail(service_call&, const error& e) {
+    (void)out_.on_closed(e);
+    with_session([&](wire::session& s) {
+        base::byte_buffer text;
+        encode_error(e, link_->peer_is_tenon(), text);
+        s.fail(ref_, e.code(), text.view());
+    });
+    (void)in_.end(e);
+}
+
+void wire_stream::keep(service_call&, service_call& kept) {
+    add_ref();
+    server_->hold();
+    const std::lock_guard lock(link_mutex_);
+    if (!link_) return kept.cancel.cancel();
+    const std::lock_guard session_lock(link_->mutex_);
+    call_ = &kept;
+}
+
+void wire_stream::release(service_call& kept) noexcept {
+    kept.ends = {};
+    {
+        const std::lock_guard lock(link_mutex_);
+        if (link_) {
+            const std::lock_guard session_lock(link_->mutex_);
+            call_ = nullptr;
+        }
+        call_ = nullptr;
+    }
+    server_->release();
+    release();
+}
+
+scopes wire_stream::from() const noexcept { return server_->from(); }
+
+}  // namespace tenon::inline v0::rpc

@@ -1,0 +1,153 @@
+#pragma once
+// wire_stream: one stream over a connection, on either side: its ends, and what passes between them
+// and the session.
+//
+// Counted: the session's attachment holds one share, and so do the handles of each end. A stream
+// refers to its connection while it is attached, which ends with the stream or with the link,
+// whichever comes first; afterwards its ends only tell how it came out.
+//
+// Locks are taken in this order: an end's mutex, link_mutex_, the connection's mutex.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "base/intrusive.hpp"
+#include "rpc/service_call.hpp"
+#include "rpc/stream/inlet.hpp"
+#include "rpc/stream/outlet.hpp"
+#include "rpc/stream/status.hpp"
+#include "wire/session.hpp"
+
+namespace tenon::inline v0::rpc {
+
+class connection;
+class server_connection;
+
+/// What a stream is made with.
+struct stream_plan {
+    const detail::stream_types* types;
+    detail::flow_settings flow;  // of the direction this side sends
+    codec wire_codec = codec::msgpack;
+    decode_options decoding;
+    const loop::spin_policy* spin;
+};
+
+/// Whether the event is of a stream with values, whose user is a wire_stream.
+inline bool is_stream(const wire::event& ev) noexcept {
+    return ev.stream.id != 0 && (ev.request == wire::request_kind::stream ||
+                                 ev.request == wire::request_kind::channel);
+}
+
+/// How many values of a type are on their way at most, unless a member says otherwise.
+std::uint32_t default_window(const detail::value_ops& ops) noexcept;
+
+class wire_stream final : public stream_feeder, public reply_path, public base::list_hook<> {
+public:
+    /// `server`: null on the client.
+    wire_stream(connection& c, server_connection* server, const stream_plan& plan);
+
+    // --- by the connection ---
+
+    void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        // acq_rel: the last owner sees what the others did.
+        if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    /// Its stream in the session; mutex of the connection held.
+    void attach(wire::stream_ref ref) noexcept { ref_ = ref; }
+    wire::stream_ref ref() const noexcept { return ref_; }
+    /// What the first REQUEST or REQUEST_N of this side grants.
+    std::uint32_t first_grant() const noexcept;
+    /// The peer's first grant.
+    void begin(std::uint32_t credit) noexcept { out_.begin(credit); }
+
+    /// Something came, or the stream has ended. Without locks, by the reader.
+    loop::turn on_event(wire::event& ev, base::block_ref owner);
+    /// What REQUEST_CHANNEL brought.
+    loop::turn first_value(const coding::source& data, base::block_ref owner) {
+        return in_.push(data, std::move(owner), {});
+    }
+    loop::turn no_more_values() { return in_.end({}); }
+    /// The link is gone, or the stream was never opened. Without locks.
+    loop::turn on_lost(const error& why);
+    /// Output has drained.
+    loop::turn on_room() { return out_.on_room(); }
+    /// Its call is to be cancelled by the on_event() or on_lost() that follows. Mutex of the
+    /// connection held.
+    void share_call() noexcept {
+        if (call_ && call_->try_add_ref()) cancelled_ = call_;
+    }
+
+    /// The ends, for handles. `keep_alive` goes with the last handle.
+    detail::stream_ends ends(const std::shared_ptr<void>& keep_alive);
+
+    bool waits_for_room = false;  // in the connection's list; guarded by its mutex
+    std::optional<error> lost_why;  // for a client's list of lost streams; guarded likewise
+
+    // stream_feeder
+    void consumed(std::uint32_t n) noexcept override;
+    void stopped() noexcept override;
+    loop::event_loop* fallback() noexcept override { return &loop_; }
+
+    // reply_path: of the call that serves the stream.
+    void answer(service_call& call, void* result) override;
+    void fail(service_call& call, const error& e) override;
+    void keep(service_call& from, service_call& kept) override;
+    void release(service_call& kept) noexcept override;
+    scopes from() const noexcept override;
+
+private:
+    class wire_outlet final : public stream_outlet {
+    public:
+        wire_outlet(wire_stream& s, const detail::value_ops& ops,
+                    const detail::flow_settings& flow) noexcept
+            : stream_outlet(ops, flow), s_(s) {}
+        void begin(std::uint32_t credit) noexcept { credit_ = credit; }
+        /// With the next on_room().
+        void grant(std::uint32_t n) noexcept;
+
+    private:
+        detail::departure transmit(void* value, bool movable, const value_note& note) override;
+        void transmit_end(const std::optional<error>& why, const value_note& last) override;
+        loop::event_loop* fallback() noexcept override { return &s_.loop_; }
+
+        wire_stream& s_;
+        std::uint32_t credit_ = 0;                // guarded by the outlet's mutex …
+        std::atomic<std::uint32_t> granted_{0};  // … and to be added to it
+    };
+
+    ~wire_stream() = default;
+
+    bool is_server() const noexcept { return server_ != nullptr; }
+    bool has_in() const noexcept;
+    bool has_out() const noexcept;
+    void in_gone() noexcept;
+    void out_gone() noexcept;
+    template <class F>
+    void with_session(F f) noexcept;
+    void detach() noexcept;
+    void give_up() noexcept;
+    loop::turn on_value(wire::event& ev, base::block_ref owner);
+    loop::turn cancel_call(service_call* call);
+
+    const stream_plan plan_;
+    loop::event_loop& loop_;
+    server_connection* const server_;
+    std::atomic<std::uint32_t> refs_{1};
+
+    base::mutex link_mutex_;
+    connection* link_;  // null once detached; guarded by link_mutex_
+
+    wire::stream_ref ref_;          // does not change once the stream can be seen
+    service_call* call_ = nullptr;  // guarded by the connection's mutex
+    service_call* cancelled_ = nullptr;  // the reader's; with a share
+
+    stream_inlet in_;
+    wire_outlet out_;
+    std::atomic<bool> has_finished_{false};  // out_ has told its end
+};
+
+}  // namespace tenon::inline v0::rpc
