@@ -46,6 +46,7 @@ void need(const tenon::result<T>& reply) {
 suite make_rpc_suite();
 suite make_plus_suite();
 suite make_large_suite();
+suite make_streams_suite();
 suite make_spin_suite();
 suite make_mixed_suite();
 suite make_discover_suite();

@@ -79,7 +79,8 @@ bool is_pointless(const cell& c) {
 }
 
 bool is_paired(const cell& c) {
-    return c.suite == "rpc" || c.suite == "plus" || c.suite == "large" || c.suite == "discover";
+    return c.suite == "rpc" || c.suite == "plus" || c.suite == "large" || c.suite == "discover" ||
+           c.suite == "streams";
 }
 
 std::optional<cell> reference_floor(const cell& of) {

@@ -10,6 +10,7 @@ std::vector<suite> make_suites() {
     out.push_back(make_rpc_suite());
     out.push_back(make_plus_suite());
     out.push_back(make_large_suite());
+    out.push_back(make_streams_suite());
     out.push_back(make_spin_suite());
     out.push_back(make_mixed_suite());
     out.push_back(make_discover_suite());

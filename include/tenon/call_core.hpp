@@ -29,9 +29,11 @@ private:
     E data_;
 };
 
+struct open_options;  // tenon/stream_core.hpp
+
 namespace detail {
 
-struct stream_ends;  // tenon/stream_core.hpp
+struct stream_ends;  // the same
 
 /// Arguments of one call, as pointers to objects of the parameter types. They are read before the
 /// call function returns. Bit i of `movable` says that the i-th may be moved from.
@@ -89,7 +91,7 @@ public:
     /// Starts `state`; see call_state::finished.
     virtual void start(const call_arguments&, call_state& state, const call_options*);
     /// Opens a stream.
-    virtual result<stream_ends> open(const call_arguments&, const call_options*);
+    virtual result<stream_ends> open(const call_arguments&, const open_options*);
     /// Room for an argument, see call_faces::loan().
     virtual blob loan(std::size_t size);
     /// Server side: sets the implementation.

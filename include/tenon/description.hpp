@@ -41,7 +41,7 @@ struct TENON_API method_info {
     std::vector<std::pair<std::string, value>> defaults;
     std::optional<codec> wire_codec;
     const detail::signature* signature = nullptr;
-    detail::flow_settings flow;  // of a streaming member
+    detail::flow_settings flow;          // of a streaming member
     std::vector<declared_error> errors;  // besides those of its type; the signature has all
 
     void set_default(std::string_view param, value v);

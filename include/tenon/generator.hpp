@@ -31,10 +31,9 @@ public:
         void return_void() const noexcept {}
 
         template <class U = T>
-            requires std::constructible_from<T, U&&>
-        detail::sent_value<T> yield_value(U&& v) {
-            return detail::sent_value<T>(*out, std::forward<U>(v));
-        }
+            requires std::constructible_from<T, U&&> detail::sent_value<T> yield_value(U&& v) {
+                return detail::sent_value<T>(*out, std::forward<U>(v));
+            }
 
         detail::outlet* out = nullptr;
     };

@@ -2,6 +2,7 @@
 // The core of streams: what the templates of tenon/stream.hpp stand on. Users need `overflow` and
 // stream_stats only.
 
+#include <array>
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
@@ -14,6 +15,7 @@
 
 #include "tenon/error.hpp"
 #include "tenon/handler.hpp"
+#include "tenon/options.hpp"
 #include "tenon/shape.hpp"
 #include "tenon/task.hpp"
 
@@ -25,7 +27,47 @@ struct stream_stats {
     std::uint64_t passed = 0;    ///< values sent, or taken by the receiver
     std::uint64_t lost = 0;      ///< values dropped on the way
     std::uint64_t position = 0;  ///< of the last value passed; 0: the stream has no positions
+    std::uint64_t epoch = 0;     ///< of the log that the position is from
     std::size_t waiting = 0;     ///< values in the queue of this end
+};
+
+/// Where a stream with positions begins. Sources without a log take no notice of it.
+struct stream_start {
+    enum class at : std::uint8_t {
+        unsaid,    ///< as the source likes; a log: with what comes
+        earliest,  ///< with the oldest value there is
+        latest,    ///< with what comes
+        position,  ///< with the value at `position`, or the first after it
+        time,      ///< with the first value not older than `time`
+    };
+    at where = at::unsaid;
+    std::uint64_t position = 0;
+    std::uint64_t epoch = 0;  ///< of the log that `position` is from; 0: any
+    std::chrono::system_clock::time_point time{};
+
+    static stream_start earliest() noexcept { return {at::earliest, 0, 0, {}}; }
+    static stream_start latest() noexcept { return {at::latest, 0, 0, {}}; }
+    static stream_start at_position(std::uint64_t p, std::uint64_t epoch = 0) noexcept {
+        return {at::position, p, epoch, {}};
+    }
+    static stream_start since(std::chrono::system_clock::time_point t) noexcept {
+        return {at::time, 0, 0, t};
+    }
+};
+
+/// Whose values a stream brings, for receivers that store each once: values of one session are
+/// numbered through all streams that bring them.
+struct stream_origin {
+    std::array<std::byte, 16> session{};  ///< random; all zero: none
+    std::uint64_t number = 1;             ///< of the stream's first value
+    explicit operator bool() const noexcept { return session != decltype(session){}; }
+};
+
+/// How one stream is opened.
+struct open_options : call_options {
+    stream_start start{};
+    std::uint32_t window = 0;  ///< values on their way to here at most; 0: as declared
+    stream_origin origin{};    ///< of what is sent
 };
 
 namespace detail {
@@ -35,7 +77,7 @@ struct value_ops {
     const shape* type;
     std::size_t size;
     std::size_t align;
-    bool is_flat;  // without memory of its own
+    bool is_flat;                                 // without memory of its own
     void (*move)(void* to, void* from) noexcept;  // constructs `to`, and destroys `from`
     void (*take)(void* to, void* from) noexcept;  // construct `to` from a value that …
     void (*copy)(void* to, const void* from);     // … may be moved from, or not; may be null
@@ -60,7 +102,9 @@ constexpr value_ops make_value_ops() {
     o.take = [](void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); };
     if constexpr (std::is_copy_constructible_v<T>)
         o.copy = [](void* to, const void* from) { ::new (to) T(*static_cast<const T*>(from)); };
-    o.assign = [](void* to, void* from) { *static_cast<T*>(to) = std::move(*static_cast<T*>(from)); };
+    o.assign = [](void* to, void* from) {
+        *static_cast<T*>(to) = std::move(*static_cast<T*>(from));
+    };
     o.destroy = [](void* v) noexcept { static_cast<T*>(v)->~T(); };
     return o;
 }
@@ -136,6 +180,10 @@ public:
     virtual void hop(stream_wait& w, std::coroutine_handle<> h, const call_scope* scope) = 0;
     /// Why no more values come; nothing: the sender has ended, or it has not.
     virtual std::optional<error> failure() = 0;
+    /// Whose values come, and the number of the first.
+    virtual stream_origin origin() const noexcept = 0;
+    /// Tells the sender that all values up to that number have been dealt with.
+    virtual void acknowledge(std::uint64_t number) noexcept = 0;
     /// No more values are wanted; those that wait are dropped.
     virtual void stop() noexcept = 0;
     virtual stream_stats stats() = 0;
@@ -155,6 +203,15 @@ public:
     virtual bool suspend(stream_wait& w, void* value, bool movable, std::coroutine_handle<> h,
                          const call_scope* scope) = 0;
     static departure outcome_of(stream_wait& w) noexcept;
+    /// The next value is at this position of a log; those behind it follow one by one. What is
+    /// passed over counts as lost.
+    virtual void place_next(std::uint64_t position, std::uint64_t epoch) noexcept = 0;
+    /// Where the receiver asked to begin.
+    virtual stream_start start() const noexcept = 0;
+    /// The number up to which the receiver has acknowledged.
+    virtual std::uint64_t acknowledged() const noexcept = 0;
+    /// Blocks until it has acknowledged so many. False: after `until`, or it never will.
+    virtual bool wait_acknowledged(std::uint64_t number, time_point until) = 0;
     /// No more values follow; those that wait are still sent.
     virtual void finish() noexcept = 0;
     virtual void fail(error e) noexcept = 0;
@@ -174,6 +231,10 @@ struct stream_ends {
     std::shared_ptr<inlet> in;
     std::shared_ptr<outlet> out;
 };
+
+[[noreturn]] TENON_API void throw_stream_failure(error e);
+TENON_API error no_stream();
+TENON_API error given_up();
 
 /// Of the call being served, which must be one of a stream.
 TENON_API stream_ends accept_stream(context&);

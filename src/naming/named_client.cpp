@@ -79,7 +79,7 @@ private:
         }
 
         result<detail::stream_ends> open(const detail::call_arguments& args,
-                                         const call_options* options) override {
+                                         const open_options* options) override {
             named_client::attempts course(*all_.client_, options);
             while (provider* p = course.next()) {
                 if (auto ready = p->client->begin_to_connect(); !ready) {

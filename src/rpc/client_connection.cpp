@@ -317,19 +317,6 @@ void client_connection::end_call(outgoing_call& call) {
     due_.push_back(call);
 }
 
-// Mutex held. It is out of the session; the loop tells it why.
-void client_connection::lose_stream(wire_stream& s, error why) {
-    s.unlink();  // from the queue for room
-    s.lost_why = std::move(why);
-    lost_streams_.push_back(s);
-    ask_for_housekeeping();
-}
-
-void client_connection::stream_ended() noexcept {
-    async_calls_.fetch_sub(1, std::memory_order_relaxed);
-    ask_for_housekeeping();
-}
-
 void client_connection::call(blocking_call& call, const outgoing_request& request) {
     if (auto e = runtime_->unusable()) {
         call.failed = std::move(e);
@@ -357,24 +344,6 @@ void client_connection::call(blocking_call& call, const outgoing_request& reques
     if (request.payload.is_lent && request.payload.data.size() > wire::output_queue::copy_limit)
         reclaim(request.payload.data);
 }
-
-namespace {
-
-/// Counts a thread that is inside a function.
-class inside {
-public:
-    explicit inside(std::atomic<std::uint32_t>& n) noexcept : n_(n) {
-        n_.fetch_add(1, std::memory_order_relaxed);
-    }
-    inside(const inside&) = delete;
-    inside& operator=(const inside&) = delete;
-    ~inside() { n_.fetch_sub(1, std::memory_order_release); }
-
-private:
-    std::atomic<std::uint32_t>& n_;
-};
-
-}  // namespace
 
 void client_connection::start(async_call& call, const outgoing_request& request) {
     // The outcome may be delivered, and the client let go of, before this function has ended.
@@ -411,38 +380,6 @@ void client_connection::start(async_call& call, const outgoing_request& request)
     }
     if (sooner || reader_state_.load(std::memory_order_seq_cst) == laid_down)
         ask_for_housekeeping();
-    kick(processing);
-}
-
-void client_connection::open(wire_stream& s, const outgoing_request& request,
-                             wire::request_kind kind) {
-    const inside until_the_end(starting_);
-    std::optional<error> why = runtime_->unusable();
-    bool processing = false;
-    bool leading = false;
-    // seq_cst as in start().
-    async_calls_.fetch_add(1, std::memory_order_seq_cst);
-    if (!why) {
-        const base::block_ref placed = place(request.payload);
-        std::array<std::byte, wire::reference_size> room;
-        std::unique_lock lock(mutex_);
-        if (ensure_open(lock, leading, why)) {
-            const wire::outgoing out = passed(placed, request.payload, room);
-            auto sent = session_->request(kind, request.metadata, out, &s, s.first_grant());
-            if (sent) {
-                s.attach(*sent);
-            } else {
-                not_sent(out);
-                why = std::move(sent).error();
-            }
-            processing = processing_;
-        }
-    }
-    if (why) {
-        (void)s.on_lost(*why);
-        return;
-    }
-    if (reader_state_.load(std::memory_order_seq_cst) == laid_down) ask_for_housekeeping();
     kick(processing);
 }
 

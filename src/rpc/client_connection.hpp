@@ -38,6 +38,20 @@ struct outgoing_request {
     wire::outgoing payload;
 };
 
+/// Counts a thread that is inside a function.
+class inside {
+public:
+    explicit inside(std::atomic<std::uint32_t>& n) noexcept : n_(n) {
+        n_.fetch_add(1, std::memory_order_relaxed);
+    }
+    inside(const inside&) = delete;
+    inside& operator=(const inside&) = delete;
+    ~inside() { n_.fetch_sub(1, std::memory_order_release); }
+
+private:
+    std::atomic<std::uint32_t>& n_;
+};
+
 class client_connection final : public connection,
                                 public call_carrier,
                                 public detail::runtime_part {
@@ -167,6 +181,7 @@ private:
     loop::turn read_on_loop(bool& any);
     loop::turn deliver(async_call& call);
     loop::turn deliver_due();
+    loop::turn tell_lost_streams();
     bool plan_repetition(outgoing_call& call);
     void repeat_calls(std::unique_lock<base::mutex>& lock, base::time_point now);
     loop::turn housekeeping(loop::event_loop& loop);

@@ -406,18 +406,7 @@ loop::turn client_connection::read_on_loop(bool& any) {
 }
 
 loop::turn client_connection::deliver_due() {
-    for (;;) {
-        wire_stream* stream = nullptr;
-        std::optional<error> why;
-        {
-            const std::lock_guard lock(mutex_);
-            if (lost_streams_.empty()) break;
-            stream = &lost_streams_.pop_front();
-            why = std::move(stream->lost_why);
-        }
-        ask_for_housekeeping();  // in case the loop is lost meanwhile
-        if (stream->on_lost(*why) == loop::turn::lost) return loop::turn::lost;
-    }
+    if (tell_lost_streams() == loop::turn::lost) return loop::turn::lost;
     for (;;) {
         async_call* call;
         bool more;

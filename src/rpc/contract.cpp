@@ -125,7 +125,7 @@ void target::start(const call_arguments& args, call_state& state, const call_opt
     state.finish();
 }
 
-result<stream_ends> target::open(const call_arguments&, const call_options*) {
+result<stream_ends> target::open(const call_arguments&, const open_options*) {
     return error(errc::conflict, "this contract object belongs to a server; connect to call it")
         .set_may_have_run(false);
 }

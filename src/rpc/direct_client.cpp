@@ -77,15 +77,19 @@ public:
     }
 
     result<detail::stream_ends> open(const detail::call_arguments& args,
-                                     const call_options* options) override {
+                                     const open_options* options) override {
         auto bounds = core_->bounds_of(options);
         if (!options || options->timeout.count() < 0) bounds.deadline = base::never;
-        if (core_->is_local()) return open_here(args, bounds);
+        const stream_start start = options ? options->start : stream_start();
+        const stream_origin origin = options ? options->origin : stream_origin();
+        detail::flow_settings flow = flow_;
+        if (options && options->window != 0) flow.window = options->window;
+        if (core_->is_local()) return open_here(args, bounds, flow, start, origin);
         base::byte_buffer& encoded = scratch();
         TENON_TRY(encode(args, encoded));
-        stream_plan plan{args.types->stream, flow_, codec_, core_->connection().decoding(),
+        stream_plan plan{args.types->stream, flow, codec_, core_->connection().decoding(),
                          &core_->runtime().spin()};
-        return core_->open(metadata_.view(), encoded, plan, bounds);
+        return core_->open(metadata_.view(), encoded, plan, bounds, {{}, {}, false, start, origin});
     }
 
     blob loan(std::size_t size) override { return core_->loan(size); }
@@ -126,13 +130,15 @@ private:
     }
 
     result<detail::stream_ends> open_here(const detail::call_arguments& args,
-                                          const direct_client::bounds& b) {
+                                          const direct_client::bounds& b,
+                                          const detail::flow_settings& flow,
+                                          const stream_start& start, const stream_origin& origin) {
         auto m = here_.begin(*core_, route_, args.types);
         if (!m) return std::move(m).error();
         base::byte_buffer room;
         auto rq = request_here(**m, args, b, room);
         if (!rq) return (*m)->server->end_call(), std::move(rq).error();
-        return open_local_stream(*core_, **m, *rq, *args.types->stream, flow_);
+        return open_local_stream(*core_, **m, *rq, *args.types->stream, flow, start, origin);
     }
 
     result<void> call_here(const detail::call_arguments& args, void* object,
@@ -366,12 +372,14 @@ void direct_client::start(bytes_view metadata, wire::outgoing payload, codec c,
 }
 
 detail::stream_ends direct_client::open(bytes_view metadata, const base::byte_buffer& arguments,
-                                        const stream_plan& plan, const bounds& b) {
+                                        const stream_plan& plan, const bounds& b,
+                                        stream_status status) {
     base::byte_buffer room;
     const bool is_source = plan.types->kind == detail::member_kind::source;
     room.append(metadata);
     put_bounds(room, b, runtime_->time().now());
-    if (!is_source) put_stream_status(room, {{}, {}, true});
+    status.open = !is_source;
+    put_stream_status(room, status);
     auto* const stream = new wire_stream(*connection_, nullptr, plan);
     detail::stream_ends ends = stream->ends(shared_from_this());
     connection_->open(*stream, {room.view(), arguments.view()},

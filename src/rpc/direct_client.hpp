@@ -60,7 +60,7 @@ public:
 
     /// Opens a stream with encoded arguments.
     detail::stream_ends open(bytes_view metadata, const base::byte_buffer& arguments,
-                             const stream_plan& plan, const bounds& b);
+                             const stream_plan& plan, const bounds& b, stream_status status);
 
     result<bytes> call_encoded(std::string_view route, codec c, bytes_view arguments,
                                const call_options& options) override;

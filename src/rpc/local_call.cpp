@@ -364,7 +364,7 @@ private:
 }  // namespace
 
 void fill_local_call(service_call& call, const local_request& rq, const server_core& server,
-          loop::event_loop& loop) {
+                     loop::event_loop& loop) {
     static constexpr decode_options lenient{};
     call.local = rq.typed;
     call.wire_codec = rq.wire_codec;

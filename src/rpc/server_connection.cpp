@@ -390,16 +390,16 @@ void server_connection::fill(service_call& call, wire::event& ev,
 // that there is none.
 loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
                                           const wire::request_metadata& meta, codec wire_codec) {
-    stream_plan plan{method.signature().stream, method.info().flow, wire_codec,
-                     server_->decoding(), &server_->runtime().spin()};
+    stream_plan plan{method.signature().stream, method.info().flow, wire_codec, server_->decoding(),
+                     &server_->runtime().spin()};
     auto* const stream = new wire_stream(*this, this, plan);
     stream->attach(ev.stream);
-    stream->begin(ev.n);
+    const stream_status asked = ev.has_metadata ? read_stream_status(ev.metadata) : stream_status();
+    stream->begin(ev.n, asked);
     service_call call(server_->runtime(), method, *stream, peer_);
     const bool is_channel = ev.request == wire::request_kind::channel;
-    const bool says_open = is_channel && ev.has_metadata && read_stream_status(ev.metadata).open;
     const bool has_value =
-        is_channel && !says_open && method.parameters().empty() && !ev.data.empty();
+        is_channel && !asked.open && method.parameters().empty() && !ev.data.empty();
     loop::turn t = loop::turn::done;
     if (has_value) {
         base::block_ref owner = std::move(incoming_);

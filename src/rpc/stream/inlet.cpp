@@ -40,8 +40,7 @@ bool stream_inlet::is_stopped() {
     return stopped_;
 }
 
-turn stream_inlet::push(const coding::source& data, base::block_ref owner,
-                        const value_note& note) {
+turn stream_inlet::push(const coding::source& data, base::block_ref owner, const value_note& note) {
     inlet_waiter* waiter = nullptr;
     std::uint32_t grant = 0;
     bool misfit = false;
@@ -133,6 +132,7 @@ turn stream_inlet::fail_here(error e) {
 void stream_inlet::note_taken(const value_note& n) noexcept {
     ++stats_.passed;
     stats_.lost += n.gap;
+    if (n.epoch != 0) stats_.epoch = n.epoch;
     if (n.position != 0) stats_.position = n.position;
     else if (stats_.position != 0) ++stats_.position;
     ++taken_;
@@ -198,8 +198,7 @@ arrival stream_inlet::wait(void* to, base::time_point until) {
     loop::event_loop::before_blocking();
     if (!spinning_.exchange(true, std::memory_order_acquire)) {
         const std::uint64_t seen = news_.load(std::memory_order_acquire);
-        const bool any =
-            spin_.spin([&] { return news_.load(std::memory_order_acquire) != seen; });
+        const bool any = spin_.spin([&] { return news_.load(std::memory_order_acquire) != seen; });
         spinning_.store(false, std::memory_order_release);
         if (any && (a = poll(to)) != arrival::none) return a;
     }

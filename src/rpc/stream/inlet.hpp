@@ -29,6 +29,8 @@ public:
     virtual void consumed(std::uint32_t n) noexcept = 0;
     /// No more values are wanted.
     virtual void stopped() noexcept = 0;
+    /// The receiver has dealt with all values up to that number.
+    virtual void acknowledged(std::uint64_t number) noexcept = 0;
     /// Where a coroutine without a loop of its own goes on.
     virtual loop::event_loop* fallback() noexcept = 0;
 
@@ -70,6 +72,7 @@ public:
         codec_ = c;
         decoding_ = options;
     }
+    void set_origin(const stream_origin& o) noexcept { origin_ = o; }
     /// More bytes than that do not wait here: then the stream fails.
     static constexpr std::size_t most_bytes = std::size_t{64} << 20;
 
@@ -90,6 +93,8 @@ public:
                  const call_scope* scope) override;
     void hop(detail::stream_wait& w, std::coroutine_handle<> h, const call_scope* scope) override;
     std::optional<error> failure() override;
+    stream_origin origin() const noexcept override { return origin_; }
+    void acknowledge(std::uint64_t number) noexcept override { feeder_.acknowledged(number); }
     void stop() noexcept override;
     stream_stats stats() override;
 
@@ -110,6 +115,7 @@ private:
     stream_feeder& feeder_;
     codec codec_ = codec::msgpack;
     decode_options decoding_;
+    stream_origin origin_;
 
     base::mutex mutex_;  // guards all below
     encoded_queue encoded_;

@@ -32,6 +32,7 @@ public:
 
     void consumed(std::uint32_t) noexcept override { (void)out.on_room(); }
     void stopped() noexcept override { (void)out.on_closed(stopped_error()); }
+    void acknowledged(std::uint64_t number) noexcept override { out.on_acknowledged(number); }
     loop::event_loop* fallback() noexcept override { return &loop_; }
 
     /// Both ends, at once.
@@ -92,6 +93,10 @@ public:
           down_(*method.signature().stream->down, *client.down, same_types, method.info().flow,
                 rq.wire_codec, {}, loop, server_->runtime().spin()) {}
 
+    void prepare(const stream_start& start, const stream_origin& origin) noexcept {
+        down_.out.set_start(start);
+        up_.in.set_origin(origin);
+    }
     void serve(service_call& call) {
         call.ends = ends(kind_ == member_kind::source ? nullptr : &up_.in,
                          kind_ == member_kind::sink ? nullptr : &down_.out, true);
@@ -211,7 +216,9 @@ private:
 result<detail::stream_ends> open_local_stream(direct_client& client, const local_method& m,
                                               const local_request& rq,
                                               const detail::stream_types& types,
-                                              const detail::flow_settings& flow) {
+                                              const detail::flow_settings& flow,
+                                              const stream_start& start,
+                                              const stream_origin& origin) {
     const detail::stream_types* const served = m.method->signature().stream;
     if (!served || served->kind != types.kind) {
         m.server->end_call();
@@ -220,6 +227,7 @@ result<detail::stream_ends> open_local_stream(direct_client& client, const local
     }
     loop::event_loop& loop = client.runtime().loop(0);
     auto* const s = new local_stream(m.server, *m.method, m.same_types, types, flow, rq, loop);
+    s->prepare(start, origin);
     detail::stream_ends ends = s->client_ends();
     {
         service_call call(client.runtime(), *m.method, *s, this_process);

@@ -16,6 +16,8 @@ namespace tenon::inline v0::rpc {
 result<detail::stream_ends> open_local_stream(direct_client& client, const local_method& method,
                                               const local_request& rq,
                                               const detail::stream_types& types,
-                                              const detail::flow_settings& flow);
+                                              const detail::flow_settings& flow,
+                                              const stream_start& start,
+                                              const stream_origin& origin);
 
 }  // namespace tenon::inline v0::rpc

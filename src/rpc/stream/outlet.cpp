@@ -62,8 +62,33 @@ void stream_outlet::drop_front() noexcept {
     else waiting_.note(0).gap += lost;
 }
 
+// What is told with the next value: its position only where the receiver cannot count it.
+value_note stream_outlet::next_note() noexcept {
+    if (!position_is_news_ && gap_ == 0) return {};
+    return {gap_, next_position_, position_is_news_ ? next_epoch_ : 0};
+}
+
+void stream_outlet::note_accepted() noexcept {
+    gap_ = 0;
+    position_is_news_ = false;
+    if (next_position_ != 0) ++next_position_;
+}
+
 void stream_outlet::keep(void* value, bool movable) {
-    waiting_.push(value, movable, {std::exchange(gap_, 0), 0, 0});
+    waiting_.push(value, movable, next_note());
+    note_accepted();
+}
+
+void stream_outlet::place_next(std::uint64_t position, std::uint64_t epoch) noexcept {
+    const std::lock_guard lock(mutex_);
+    const bool same_log = next_position_ != 0 && epoch == next_epoch_;
+    if (same_log && position > next_position_) {
+        gap_ += position - next_position_;
+        stats_.lost += position - next_position_;
+    }
+    position_is_news_ |= position != next_position_ || !same_log;
+    next_position_ = position;
+    next_epoch_ = epoch;
 }
 
 bool stream_outlet::replace_same_key(void* value, bool movable) {
@@ -86,9 +111,9 @@ bool stream_outlet::replace_same_key(void* value, bool movable) {
 departure stream_outlet::offer(void* value, bool movable) {
     if (closed_ || ending_) return departure::closed;
     if (waiting_.empty() && waiters_.empty()) {
-        value_note note{gap_, 0, 0};
+        value_note note = next_note();
         const departure d = transmit_one(value, movable, note);
-        if (d == departure::sent) gap_ = 0;
+        if (d == departure::sent) note_accepted();
         if (d != departure::full) return d;
     }
     switch (flow_.overflow) {
@@ -108,6 +133,7 @@ departure stream_outlet::offer(void* value, bool movable) {
             if (waiting_.size() < buffer_) return keep(value, movable), departure::sent;
             ++gap_;
             ++stats_.lost;
+            if (next_position_ != 0) ++next_position_;
             return departure::dropped;
         case overflow::latest:
             if (replace_same_key(value, movable)) return departure::dropped;
@@ -128,6 +154,8 @@ void stream_outlet::end_if_drained() {
 
 void stream_outlet::close(error why, base::list<outlet_waiter>& all) {
     if (!closed_) closed_ = std::move(why);
+    acknowledgements_.fetch_add(1, std::memory_order_release);
+    base::futex_wake_all(acknowledgements_);
     stats_.lost += waiting_.size();
     waiting_.clear();
     while (!waiters_.empty()) {
@@ -244,10 +272,10 @@ bool stream_outlet::send_waiting(base::list<outlet_waiter>& done) {
     }
     while (!waiters_.empty()) {
         outlet_waiter& w = waiters_.front();
-        value_note note{gap_, 0, 0};
+        value_note note = next_note();
         const departure d = transmit_one(w.value, w.movable, note);
         if (d == departure::full) return false;
-        gap_ = note.gap;
+        if (d == departure::sent) note_accepted();
         w.outcome = d;
         w.unlink();
         done.push_back(w);
@@ -272,6 +300,32 @@ turn stream_outlet::on_closed(error why) {
         close(std::move(why), all);
     }
     return finish_all(all);
+}
+
+void stream_outlet::on_acknowledged(std::uint64_t number) noexcept {
+    std::uint64_t before = acknowledged_.load(std::memory_order_relaxed);
+    while (before < number && !acknowledged_.compare_exchange_weak(before, number)) {}
+    acknowledgements_.fetch_add(1, std::memory_order_release);
+    base::futex_wake_all(acknowledgements_);
+}
+
+bool stream_outlet::wait_acknowledged(std::uint64_t number, base::time_point until) {
+    loop::event_loop::before_blocking();
+    for (;;) {
+        const std::uint32_t seen = acknowledgements_.load(std::memory_order_acquire);
+        if (acknowledged() >= number) return true;
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) return acknowledged() >= number;
+        }
+        if (until == base::never) {
+            base::futex_wait(acknowledgements_, seen);
+            continue;
+        }
+        const auto now = base::time_source::steady().now();
+        if (now >= until) return false;
+        base::futex_wait_for(acknowledgements_, seen, until - now);
+    }
 }
 
 error stream_outlet::failure() {

@@ -4,6 +4,7 @@
 //
 // Derived classes hand values over, to a session or to an inlet in this process.
 
+#include <atomic>
 #include <optional>
 
 #include "base/clock.hpp"
@@ -50,17 +51,28 @@ public:
     detail::departure send(void* value, bool movable, base::time_point until) override;
     bool suspend(detail::stream_wait& w, void* value, bool movable, std::coroutine_handle<> h,
                  const call_scope* scope) override;
+    void place_next(std::uint64_t position, std::uint64_t epoch) noexcept override;
+    stream_start start() const noexcept override { return start_; }
+    std::uint64_t acknowledged() const noexcept override {
+        return acknowledged_.load(std::memory_order_acquire);
+    }
+    bool wait_acknowledged(std::uint64_t number, base::time_point until) override;
     void finish() noexcept override;
     void fail(error e) noexcept override;
     error failure() override;
     bool is_open() noexcept override;
     stream_stats stats() override;
 
+    /// Before the first value.
+    void set_start(const stream_start& s) noexcept { start_ = s; }
     /// There may be room again: sends what waits. Any thread.
     loop::turn on_room();
     /// The receiver takes no more, or is gone: nothing can be sent from now on, and nothing is
     /// told.
     loop::turn on_closed(error why);
+
+    /// The receiver has dealt with all values up to that number.
+    void on_acknowledged(std::uint64_t number) noexcept;
 
     /// For a waiter that is given up.
     void leave(outlet_waiter& w) noexcept;
@@ -83,6 +95,8 @@ private:
     detail::departure offer(void* value, bool movable);
     detail::departure transmit_one(void* value, bool movable, value_note& note);
     void keep(void* value, bool movable);
+    value_note next_note() noexcept;
+    void note_accepted() noexcept;
     bool replace_same_key(void* value, bool movable);
     void drop_front() noexcept;
     void end_if_drained();
@@ -93,17 +107,24 @@ private:
     const detail::value_ops& ops_;
     const detail::flow_settings flow_;
     const std::uint32_t buffer_;
+    stream_start start_;
 
-    base::mutex mutex_;  // guards all below
-    object_queue waiting_;                 // values, by policy
-    base::list<outlet_waiter> waiters_;    // their senders wait
-    std::uint64_t gap_ = 0;                // dropped behind all that waits
-    std::optional<error> end_;             // fail() was called
-    bool ending_ = false;                  // finish() or fail() was called
-    bool ended_ = false;                   // … and the receiver has been told
-    std::optional<error> closed_;          // nothing can be sent
+    base::mutex mutex_;                  // guards all below
+    object_queue waiting_;               // values, by policy
+    base::list<outlet_waiter> waiters_;  // their senders wait
+    std::uint64_t gap_ = 0;              // dropped behind all that waits
+    std::uint64_t next_position_ = 0;    // of the next value; 0: the stream has no positions
+    std::uint64_t next_epoch_ = 0;
+    bool position_is_news_ = false;
+    std::optional<error> end_;     // fail() was called
+    bool ending_ = false;          // finish() or fail() was called
+    bool ended_ = false;           // … and the receiver has been told
+    std::optional<error> closed_;  // nothing can be sent
     std::optional<error> unfit_;
     stream_stats stats_;
+
+    std::atomic<std::uint64_t> acknowledged_{0};
+    base::futex_word acknowledgements_{0};  // counts them, and the end
 };
 
 }  // namespace tenon::inline v0::rpc

@@ -10,7 +10,7 @@ namespace tenon::inline v0::rpc {
 void object_queue::grow() {
     const std::size_t wider = std::max<std::size_t>(capacity_ * 2, 16);
     const std::size_t align = std::max(ops_.align, alignof(std::max_align_t));
-    memory room(static_cast<std::byte*>(::operator new (wider * ops_.size, std::align_val_t{align})),
+    memory room(static_cast<std::byte*>(::operator new (wider* ops_.size, std::align_val_t{align})),
                 {align});
     auto notes = std::make_unique<value_note[]>(wider);
     for (std::size_t i = 0; i < count_; ++i) {

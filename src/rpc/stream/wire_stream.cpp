@@ -6,6 +6,7 @@
 #include "base/error_codes.hpp"
 #include "rpc/error_codec.hpp"
 #include "rpc/server_connection.hpp"
+#include "wire/endian.hpp"
 
 namespace tenon::inline v0::rpc {
 
@@ -125,6 +126,14 @@ void wire_stream::stopped() noexcept {
     });
 }
 
+void wire_stream::acknowledged(std::uint64_t number) noexcept {
+    std::array<std::byte, 8> data;
+    wire::store_be64(data.data(), number);
+    with_session([&](wire::session& s) {
+        if (link_->peer_is_tenon()) s.extension(ref_, acknowledge_extension, true, {}, data);
+    });
+}
+
 void wire_stream::in_gone() noexcept { in_.stop(); }
 
 // A server's function has ended, or let go of the last copy: that is the end of what it sends. A
@@ -177,8 +186,8 @@ departure wire_stream::wire_outlet::transmit(void* value, bool movable, const va
     if (const auto in_place = coding::encoded_in_place(c, type, value)) {
         if (movable && in_place->size() > wire::output_queue::copy_limit)
             taken = coding::take_bytes(type, value);
-        payload = taken.empty() ? wire::outgoing(*in_place)
-                                : wire::outgoing(taken.view(), taken.block());
+        payload =
+            taken.empty() ? wire::outgoing(*in_place) : wire::outgoing(taken.view(), taken.block());
     } else {
         if (auto done = coding::encode_object(c, type, value, encoded); !done) {
             unfit(error(errc::internal,
@@ -204,7 +213,7 @@ departure wire_stream::wire_outlet::transmit(void* value, bool movable, const va
             return departure::full;
         }
         if (note.says_something() && link.peer_is_tenon())
-            put_stream_status(metadata, {note, {}, false});
+            put_stream_status(metadata, {note, {}, false, {}, {}});
         const wire::outgoing out = link.passed(placed, payload, room);
         const wire::send_result sent = session.send(s_.ref_, out, metadata.view());
         if (sent != wire::send_result::sent) {
@@ -229,7 +238,7 @@ void wire_stream::wire_outlet::transmit_end(const std::optional<error>& why,
             encode_error(*why, s_.link_->peer_is_tenon(), text);
             return session.fail(s_.ref_, why->code(), text.view());
         }
-        if (s_.link_->peer_is_tenon()) put_stream_status(text, {last, why, false});
+        if (s_.link_->peer_is_tenon()) put_stream_status(text, {last, why, false, {}, {}});
         session.complete(s_.ref_, text.view());
     });
 }
@@ -276,6 +285,8 @@ turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
             break;
         case wire::event_kind::extension:
             if (ev.code == stop_extension) both(out_.on_closed(stopped_error()));
+            if (ev.code == acknowledge_extension && ev.data.size() == 8)
+                out_.on_acknowledged(wire::load_be64(ev.data.data()));
             break;
         default: break;
     }

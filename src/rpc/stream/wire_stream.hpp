@@ -36,8 +36,8 @@ struct stream_plan {
 
 /// Whether the event is of a stream with values, whose user is a wire_stream.
 inline bool is_stream(const wire::event& ev) noexcept {
-    return ev.stream.id != 0 && (ev.request == wire::request_kind::stream ||
-                                 ev.request == wire::request_kind::channel);
+    return ev.stream.id != 0 &&
+           (ev.request == wire::request_kind::stream || ev.request == wire::request_kind::channel);
 }
 
 /// How many values of a type are on their way at most, unless a member says otherwise.
@@ -62,7 +62,11 @@ public:
     /// What the first REQUEST or REQUEST_N of this side grants.
     std::uint32_t first_grant() const noexcept;
     /// The peer's first grant.
-    void begin(std::uint32_t credit) noexcept { out_.begin(credit); }
+    void begin(std::uint32_t credit, const stream_status& asked) noexcept {
+        out_.begin(credit);
+        out_.set_start(asked.start);
+        in_.set_origin(asked.origin);
+    }
 
     /// Something came, or the stream has ended. Without locks, by the reader.
     loop::turn on_event(wire::event& ev, base::block_ref owner);
@@ -84,12 +88,13 @@ public:
     /// The ends, for handles. `keep_alive` goes with the last handle.
     detail::stream_ends ends(const std::shared_ptr<void>& keep_alive);
 
-    bool waits_for_room = false;  // in the connection's list; guarded by its mutex
+    bool waits_for_room = false;    // in the connection's list; guarded by its mutex
     std::optional<error> lost_why;  // for a client's list of lost streams; guarded likewise
 
     // stream_feeder
     void consumed(std::uint32_t n) noexcept override;
     void stopped() noexcept override;
+    void acknowledged(std::uint64_t number) noexcept override;
     loop::event_loop* fallback() noexcept override { return &loop_; }
 
     // reply_path: of the call that serves the stream.
@@ -115,7 +120,7 @@ private:
         loop::event_loop* fallback() noexcept override { return &s_.loop_; }
 
         wire_stream& s_;
-        std::uint32_t credit_ = 0;                // guarded by the outlet's mutex …
+        std::uint32_t credit_ = 0;               // guarded by the outlet's mutex …
         std::atomic<std::uint32_t> granted_{0};  // … and to be added to it
     };
 
@@ -141,8 +146,8 @@ private:
     base::mutex link_mutex_;
     connection* link_;  // null once detached; guarded by link_mutex_
 
-    wire::stream_ref ref_;          // does not change once the stream can be seen
-    service_call* call_ = nullptr;  // guarded by the connection's mutex
+    wire::stream_ref ref_;               // does not change once the stream can be seen
+    service_call* call_ = nullptr;       // guarded by the connection's mutex
     service_call* cancelled_ = nullptr;  // the reader's; with a share
 
     stream_inlet in_;

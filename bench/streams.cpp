@@ -1,0 +1,147 @@
+// Streams one way: values of 16 bytes at full speed, taken by a thread, a coroutine or handlers; and
+// sent by the client. Compared with the batch floor, which echoes: a value is half a round trip.
+
+#include <unistd.h>
+
+#include <atomic>
+
+#include "echo_target.hpp"
+#include "tenon/stream_members.hpp"
+
+namespace bench {
+namespace {
+
+struct tick {
+    std::uint64_t number = 0;
+    double price = 0;
+};
+TENON_STRUCT(tick, number, price)
+
+struct feed {
+    tenon::source<tick(std::uint64_t)> ticks;
+    tenon::sink<tick, std::uint64_t> take;
+};
+TENON_INTERFACE(feed, "bench", "feed", "1.0.0", (ticks, from), take)
+
+constexpr unsigned per_reading = 64;
+
+tenon::generator<tick> make_ticks(std::uint64_t from) {
+    for (std::uint64_t n = from;; ++n) co_yield tick{n, 0.5};
+}
+
+tenon::task<std::uint64_t> count_ticks(tenon::reader<tick> in) {
+    std::uint64_t n = 0;
+    while (auto t = co_await in.next()) ++n;
+    co_return n;
+}
+
+void implement(feed& f) {
+    f.ticks = make_ticks;
+    f.take = count_ticks;
+}
+
+/// Counts values, many to a reading of the clock.
+class counter {
+public:
+    explicit counter(lane& calls) : calls_(calls) {}
+
+    /// False once the measurement is over.
+    bool add() {
+        if (++n_ % per_reading != 0) return true;
+        const auto now = clock::now();
+        const auto each = (now - begun_) / per_reading;
+        bool go_on = true;
+        for (unsigned i = 0; i < per_reading; ++i) go_on = calls_.completed(now - each, now);
+        begun_ = now;
+        return go_on;
+    }
+
+private:
+    lane& calls_;
+    std::uint64_t n_ = 0;
+    clock::time_point begun_ = clock::now();
+};
+
+enum class way { thread, coroutine, handler, sent };
+
+class stream_target final : public target {
+public:
+    stream_target(std::string_view name, way how) : name_(name), how_(how) {}
+    std::string_view name() const override { return name_; }
+
+    void serve(const cell& what, const announce& ready) override {
+        tenon::server server;
+        implement(server.publish<feed>());
+        serve_until_killed(server, what.transport, ready);
+    }
+
+    void drive(const cell& what, const std::string& at, run& r) override {
+        std::string endpoint = at;
+        tenon::server local;
+        if (what.transport == "inproc") {
+            implement(local.publish<feed>());
+            endpoint = tenon_endpoint(what.transport);
+            local.listen(endpoint).start();
+        }
+        auto client = tenon::connect<feed>(endpoint, options_for(what.transport));
+        wait_for(client);
+        counter count(r.add_lane());
+        if (how_ == way::sent) return send(client, count);
+        auto ticks = client.ticks(1);
+        std::uint64_t expected = 1;
+        const auto take = [&](const tick& t) {
+            if (t.number != expected++) fail("a value is lost");
+            return count.add();
+        };
+        if (how_ == way::thread) {
+            for (const tick& t : ticks)
+                if (!take(t)) break;
+        } else if (how_ == way::coroutine) {
+            tenon::sync_wait(read(ticks, take));
+        } else {
+            std::atomic<bool> over{false};
+            ticks.on_value([&](const tick& t) {
+                if (!over && !take(t)) over = true;
+            });
+            while (!over) usleep(1000);
+            ticks.stop();
+        }
+    }
+
+private:
+    template <class Take>
+    static tenon::task<void> read(tenon::reader<tick> ticks, Take take) {
+        while (auto t = co_await ticks.next())
+            if (!take(*t)) break;
+    }
+    static void send(tenon::stub<feed>& client, counter& count) {
+        auto w = client.take();
+        for (std::uint64_t n = 0; count.add(); ++n) w.send(tick{n, 0.5});
+    }
+
+    std::string_view name_;
+    way how_;
+};
+
+}  // namespace
+
+suite make_streams_suite() {
+    suite s;
+    s.name = "streams";
+    const auto add = [&](std::string_view name, way how) {
+        s.targets.push_back(std::make_unique<stream_target>(name, how));
+    };
+    add("source", way::thread);
+    add("source, coroutine", way::coroutine);
+    add("source, handler", way::handler);
+    add("sink", way::sent);
+    for (const char* transport : {"inproc", "shm", "unix", "tcp"})
+        for (const auto& t : s.targets)
+            s.cells.push_back({.suite = s.name,
+                               .target = std::string(t->name()),
+                               .transport = transport,
+                               .outstanding = 256});
+    return s;
+}
+
+}  // namespace bench

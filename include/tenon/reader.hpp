@@ -1,0 +1,286 @@
+#pragma once
+// reader<T>: the receiving end of a stream; see tenon/stream.hpp.
+
+#include <chrono>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "tenon/result.hpp"
+#include "tenon/stream_core.hpp"
+
+namespace tenon::inline v0 {
+
+namespace detail {
+
+/// What co_await reader::next() waits for.
+template <class T>
+class [[nodiscard]] next_value {
+public:
+    explicit next_value(inlet& in) : in_(in) {}
+    bool await_ready() { return (outcome_ = in_.poll(std::addressof(value_))) != arrival::none; }
+    template <class Promise>
+    bool await_suspend(std::coroutine_handle<Promise> h) {
+        return in_.suspend(wait_, std::addressof(value_), h, scope_of(h));
+    }
+    std::optional<T> await_resume() {
+        if (outcome_ == arrival::none) outcome_ = inlet::outcome_of(wait_);
+        if (outcome_ == arrival::value) return std::move(value_);
+        if (outcome_ == arrival::given_up) throw_stream_failure(given_up());
+        if (auto e = in_.failure()) throw_stream_failure(*std::move(e));
+        return std::nullopt;
+    }
+
+private:
+    inlet& in_;
+    T value_{};
+    arrival outcome_ = arrival::none;
+    stream_wait wait_;
+};
+
+/// Takes a coroutine to the stream's loop.
+class [[nodiscard]] loop_entry {
+public:
+    explicit loop_entry(inlet& in) noexcept : in_(in) {}
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> h) {
+        in_.hop(wait_, h, scope_of(h));
+    }
+    void await_resume() const noexcept {}
+
+private:
+    inlet& in_;
+    stream_wait wait_;
+};
+
+/// The handlers of one reader, called in the order of their registration until one returns true.
+template <class T>
+class value_handlers;
+
+}  // namespace detail
+
+/// The receiving end of a stream.
+template <class T>
+class reader {
+public:
+    using value_type = T;
+
+    reader() noexcept = default;
+    explicit reader(std::shared_ptr<detail::inlet> in) noexcept : in_(std::move(in)) {}
+    explicit operator bool() const noexcept { return in_ != nullptr; }
+
+    /// `co_await r.next()`: the next value; nothing once the sender has ended; throws failure if it
+    /// failed.
+    detail::next_value<T> next() { return detail::next_value<T>(in()); }
+
+    /// The same, blocking.
+    std::optional<T> get() { return std::move(get_until(detail::time_point::max())).value(); }
+    /// The same with a limit: `deadline` once it is over. A value that comes later waits for the
+    /// next call.
+    result<std::optional<T>> get_for(std::chrono::nanoseconds limit) {
+        return get_until(std::chrono::steady_clock::now() + limit);
+    }
+    result<std::optional<T>> get_until(detail::time_point until) {
+        T value{};
+        switch (in().wait(std::addressof(value), until)) {
+            case detail::arrival::value: return std::optional<T>(std::move(value));
+            case detail::arrival::none: return error(errc::deadline, "no value in time");
+            case detail::arrival::given_up: return detail::given_up();
+            case detail::arrival::ended: break;
+        }
+        if (auto e = in().failure()) return *std::move(e);
+        return std::optional<T>();
+    }
+
+    /// Never waits: nothing if there is no value now. Throws failure(conflict) while handlers are
+    /// registered, and what the sender failed with once the values before that are taken.
+    std::optional<T> poll() {
+        if (handlers_ && handlers_->any())
+            detail::throw_stream_failure(error(errc::conflict, "this stream has handlers"));
+        T value{};
+        switch (in().poll(std::addressof(value))) {
+            case detail::arrival::value: return value;
+            case detail::arrival::none:
+            case detail::arrival::given_up: return std::nullopt;
+            case detail::arrival::ended: ended_ = true; break;
+        }
+        if (auto e = in().failure()) detail::throw_stream_failure(*std::move(e));
+        return std::nullopt;
+    }
+    /// After poll(): the sender has ended, and all its values are taken.
+    bool ended() const noexcept { return ended_; }
+
+    /// Calls `f(T&)`, which must not throw, for every value, on the client's loop. Handlers run in
+    /// the order of their registration; one that returns true ends the chain for that value, one
+    /// that returns nothing does not. Gives a number for remove().
+    template <class F>
+    std::uint64_t on_value(F f);
+    /// Once the stream has ended, with why, if it failed. Needs a handler of values.
+    void on_end(std::function<void(std::optional<error>)> f);
+    /// The handler will not be called again; it may be running on another thread.
+    void remove(std::uint64_t handler);
+
+    /// Whose values come: set by senders that number them, such as tenon::delivery.
+    stream_origin origin() const { return in().origin(); }
+    /// Tells the sender that all values up to that number (of the origin's numbering; without one
+    /// values count from 1) have been dealt with.
+    void acknowledge(std::uint64_t number) { in().acknowledge(number); }
+
+    /// No more values are wanted: the sender is told, those that wait are dropped.
+    void stop() noexcept {
+        if (in_) in_->stop();
+    }
+
+    stream_stats stats() const { return in_ ? in_->stats() : stream_stats(); }
+
+    /// Blocking: `for (T& v : reader)`. Throws what the sender failed with.
+    class iterator {
+    public:
+        using value_type = T;
+        using difference_type = std::ptrdiff_t;
+        using reference = T&;
+        using pointer = T*;
+        using iterator_category = std::input_iterator_tag;
+
+        iterator() noexcept = default;
+        explicit iterator(reader* r) : reader_(r) { ++*this; }
+        T& operator*() const noexcept { return *value_; }
+        T* operator->() const noexcept { return std::addressof(*value_); }
+        iterator& operator++() {
+            if (!(value_ = reader_->get())) reader_ = nullptr;
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        bool operator==(const iterator& o) const noexcept { return reader_ == o.reader_; }
+
+    private:
+        reader* reader_ = nullptr;
+        mutable std::optional<T> value_;
+    };
+    iterator begin() { return iterator(this); }
+    iterator end() noexcept { return {}; }
+
+    const std::shared_ptr<detail::inlet>& core() const noexcept { return in_; }
+
+private:
+    detail::inlet& in() const {
+        if (!in_) detail::throw_stream_failure(detail::no_stream());
+        return *in_;
+    }
+
+    std::shared_ptr<detail::inlet> in_;
+    std::shared_ptr<detail::value_handlers<T>> handlers_;
+    bool ended_ = false;
+};
+
+namespace detail {
+
+template <class T>
+class value_handlers : public std::enable_shared_from_this<value_handlers<T>> {
+public:
+    template <class F>
+    std::uint64_t add(F f) {
+        const std::lock_guard lock(mutex_);
+        all_.push_back({++last_, std::make_shared<std::function<bool(T&)>>(wrap(std::move(f)))});
+        return last_;
+    }
+    void remove(std::uint64_t id) {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(all_, [&](const entry& e) { return e.id == id; });
+    }
+    bool any() {
+        const std::lock_guard lock(mutex_);
+        return !all_.empty();
+    }
+    void on_end(std::function<void(std::optional<error>)> f) {
+        const std::lock_guard lock(mutex_);
+        on_end_ = std::move(f);
+    }
+    /// True for the one that is to begin.
+    bool begin() noexcept { return !std::exchange(begun_, true); }
+
+    static task<void> run(std::shared_ptr<value_handlers> self, reader<T> from) {
+        std::optional<error> why;
+        co_await loop_entry(*from.core());
+        try {
+            while (auto v = co_await from.next()) self->handle(*v);
+        } catch (const failure& f) {
+            why = f.error();
+        }
+        self->ended(std::move(why));
+    }
+
+private:
+    using function = std::function<bool(T&)>;
+    struct entry {
+        std::uint64_t id;
+        std::shared_ptr<function> f;
+    };
+
+    template <class F>
+    static function wrap(F f) {
+        return [f = std::move(f)](T& v) mutable {
+            if constexpr (std::is_convertible_v<std::invoke_result_t<F&, T&>, bool>) return f(v);
+            else return f(v), false;
+        };
+    }
+    void handle(T& v) {
+        std::vector<entry> now;
+        {
+            const std::lock_guard lock(mutex_);
+            now = all_;
+        }
+        for (const entry& e : now)
+            if ((*e.f)(v)) return;
+    }
+    void ended(std::optional<error> why) {
+        std::function<void(std::optional<error>)> f;
+        {
+            const std::lock_guard lock(mutex_);
+            f = std::move(on_end_);
+        }
+        if (f) f(std::move(why));
+    }
+
+    std::mutex mutex_;  // guards all below but begun_
+    std::vector<entry> all_;
+    std::function<void(std::optional<error>)> on_end_;
+    std::uint64_t last_ = 0;
+    bool begun_ = false;
+};
+
+/// The scope in which a reader's handlers run.
+TENON_API const call_scope& handler_scope() noexcept;
+
+}  // namespace detail
+
+template <class T>
+template <class F>
+std::uint64_t reader<T>::on_value(F f) {
+    if (!handlers_) handlers_ = std::make_shared<detail::value_handlers<T>>();
+    const std::uint64_t id = handlers_->add(std::move(f));
+    if (handlers_->begin()) {
+        reader plain(in_);
+        spawn(detail::value_handlers<T>::run(handlers_, plain), detail::handler_scope(),
+              [](task<void>&) {});
+    }
+    return id;
+}
+
+template <class T>
+void reader<T>::on_end(std::function<void(std::optional<error>)> f) {
+    if (!handlers_) handlers_ = std::make_shared<detail::value_handlers<T>>();
+    handlers_->on_end(std::move(f));
+}
+
+template <class T>
+void reader<T>::remove(std::uint64_t handler) {
+    if (handlers_) handlers_->remove(handler);
+}
+
+}  // namespace tenon::inline v0

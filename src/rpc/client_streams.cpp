@@ -1,0 +1,69 @@
+// Streams of a client's connection: how they are opened, and how they are told that it is lost.
+
+#include <array>
+
+#include "rpc/client_connection.hpp"
+
+namespace tenon::inline v0::rpc {
+
+void client_connection::open(wire_stream& s, const outgoing_request& request,
+                             wire::request_kind kind) {
+    const inside until_the_end(starting_);
+    std::optional<error> why = runtime_->unusable();
+    bool processing = false;
+    bool leading = false;
+    // seq_cst as in start().
+    async_calls_.fetch_add(1, std::memory_order_seq_cst);
+    if (!why) {
+        const base::block_ref placed = place(request.payload);
+        std::array<std::byte, wire::reference_size> room;
+        std::unique_lock lock(mutex_);
+        if (ensure_open(lock, leading, why)) {
+            const wire::outgoing out = passed(placed, request.payload, room);
+            auto sent = session_->request(kind, request.metadata, out, &s, s.first_grant());
+            if (sent) {
+                s.attach(*sent);
+            } else {
+                not_sent(out);
+                why = std::move(sent).error();
+            }
+            processing = processing_;
+        }
+    }
+    if (why) {
+        (void)s.on_lost(*why);
+        return;
+    }
+    if (reader_state_.load(std::memory_order_seq_cst) == laid_down) ask_for_housekeeping();
+    kick(processing);
+}
+
+// Mutex held. It is out of the session; the loop tells it why.
+void client_connection::lose_stream(wire_stream& s, error why) {
+    s.unlink();  // from the queue for room
+    s.lost_why = std::move(why);
+    lost_streams_.push_back(s);
+    ask_for_housekeeping();
+}
+
+void client_connection::stream_ended() noexcept {
+    async_calls_.fetch_sub(1, std::memory_order_relaxed);
+    ask_for_housekeeping();
+}
+
+loop::turn client_connection::tell_lost_streams() {
+    for (;;) {
+        wire_stream* stream = nullptr;
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            if (lost_streams_.empty()) return loop::turn::done;
+            stream = &lost_streams_.pop_front();
+            why = std::move(stream->lost_why);
+        }
+        ask_for_housekeeping();  // in case the loop is lost meanwhile
+        if (stream->on_lost(*why) == loop::turn::lost) return loop::turn::lost;
+    }
+}
+
+}  // namespace tenon::inline v0::rpc
