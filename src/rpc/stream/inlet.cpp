@@ -102,7 +102,7 @@ turn stream_inlet::end(std::optional<error> why, const value_note& last) {
         const std::lock_guard lock(mutex_);
         if (ended_) return turn::done;
         ended_ = true;
-        failure_ = std::move(why);
+        if (!stopped_) failure_ = std::move(why);  // who has stopped does not ask
         stats_.lost += last.gap;
         while (!waiters_.empty()) {
             inlet_waiter& w = waiters_.pop_front();
