@@ -4,12 +4,13 @@
 
 find_package(fmt REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(ZLIB REQUIRED)
 
 file(GLOB_RECURSE tenon_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cpp)
 list(FILTER tenon_sources EXCLUDE REGEX "_(test|fuzz)\\.cpp$")
 if(TENON_FUZZ)
     # Only the layers up to the highest one that has a fuzz target.
-    set(layers base loop value codec manifest wire transport rpc compat naming)
+    set(layers base loop value codec journal manifest wire transport rpc compat naming)
     file(GLOB_RECURSE fuzz_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*_fuzz.cpp)
     list(POP_BACK layers highest)
     while(layers AND NOT fuzz_sources MATCHES "/src/${highest}/")
@@ -29,7 +30,7 @@ set_target_properties(tenon_objects PROPERTIES
     CXX_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON)
 target_link_libraries(tenon_objects PRIVATE tenon_settings fmt::fmt OpenSSL::Crypto
-    Threads::Threads)
+    ZLIB::ZLIB Threads::Threads)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/rpc/control.cpp PROPERTIES
     COMPILE_DEFINITIONS TENON_VERSION="${PROJECT_VERSION}")
 
@@ -45,7 +46,7 @@ if(NOT TENON_FUZZ)
         $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
     target_link_libraries(tenon PUBLIC Threads::Threads
-        PRIVATE $<BUILD_INTERFACE:tenon_settings> fmt::fmt OpenSSL::Crypto)
+        PRIVATE $<BUILD_INTERFACE:tenon_settings> fmt::fmt OpenSSL::Crypto ZLIB::ZLIB)
     if(NOT TENON_SANITIZE)
         target_link_options(tenon PRIVATE -Wl,--no-undefined)
     endif()
@@ -55,4 +56,5 @@ add_library(tenon_internal STATIC $<TARGET_OBJECTS:tenon_objects>)
 set_target_properties(tenon_internal PROPERTIES LINKER_LANGUAGE CXX)
 target_include_directories(tenon_internal INTERFACE
     ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
-target_link_libraries(tenon_internal PUBLIC fmt::fmt OpenSSL::Crypto Threads::Threads)
+target_link_libraries(tenon_internal PUBLIC fmt::fmt OpenSSL::Crypto ZLIB::ZLIB
+    Threads::Threads)

@@ -10,7 +10,7 @@ import pathlib
 import re
 import sys
 
-LAYERS = ["base", "loop", "value", "codec", "manifest", "wire", "transport", "rpc", "compat",
+LAYERS = ["base", "loop", "value", "codec", "journal", "manifest", "wire", "transport", "rpc", "compat",
           "naming", "supervise", "apphost", "node", "console", "app"]
 
 STANDARD = set("""
