@@ -3,7 +3,6 @@
 #include "journal/file_log.hpp"
 
 #include <algorithm>
-#include <mutex>
 #include <new>
 #include <utility>
 
@@ -137,7 +136,7 @@ void file_log::add_record(const entry& e, timestamp time, std::size_t size) {
 
 result<void> file_log::wait_settled(lock_type& lock, position at) {
     waiter w(at);
-    waiters_.push_back(w);
+    enlist(w);
     while (!w.done) {
         if (!writing_) write_group(lock);
         else wait_turn(lock);

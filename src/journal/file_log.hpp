@@ -17,6 +17,7 @@
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -167,6 +168,7 @@ private:
     void take_turn(lock_type& lock);
     void end_turn();
     void wait_turn(lock_type& lock);
+    void enlist(waiter& w);
     bool is_removable(timestamp now) const noexcept;
     void remove_old(timestamp now);
     void close();

@@ -1,7 +1,6 @@
 // file_log: what is found when it is opened.
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 
 #include "base/random.hpp"
@@ -28,6 +27,8 @@ result<void> file_log::recover() {
     bool newest_damaged = false;
     auto found = find_segments(newest_damaged);
     if (!found) return std::move(found).error();
+    // What an earlier life of this log did, names and data, may still be on its way to the disk.
+    TENON_TRY(storage_->sync());
     for (std::size_t i = 0; i < found->size(); ++i) {
         const prologue& p = (*found)[i];
         const bool is_newest = i + 1 == found->size();
@@ -35,7 +36,6 @@ result<void> file_log::recover() {
         if (!opened) return std::move(opened).error();
         std::shared_ptr<file> f = *std::move(opened);
         epoch_ = p.epoch;
-        // What an earlier life of this log has written may still be on its way to the disk.
         TENON_TRY(f->sync());
         auto size = is_newest ? cut_torn(*f, p) : f->size();
         if (!size) return std::move(size).error();
@@ -116,10 +116,10 @@ result<std::uint64_t> file_log::cut_torn(file& f, const prologue& p) {
         if (c->begin != end) damaged.push_back({end, next});
         for (std::size_t at = 0; at != c->records->used;) {
             const std::byte* const r = c->records->data() + at;
+            const position own = view_record(r).at;
             closed_ = is_closed_mark(r);
             // What is missing in front of a mark is known from it alone, and it is going to go.
             if (closed_ && own > next) must_roll_ = true;
-            const position own = view_record(r).at;
             next = std::max(next, closed_ ? own : own + 1);
             acknowledged = std::max(acknowledged, settled_before(r));
             at += stored_size_at(r);

@@ -1,7 +1,6 @@
 // file_log: writing, syncing, letting go.
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 
 #include "journal/file_log.hpp"
@@ -25,6 +24,9 @@ void file_log::wait_turn(lock_type& lock) {
     lock.lock();
     --sleepers_;
 }
+
+/// Not beside wait_settled(), where g++ 12 would take it for a dangling pointer.
+void file_log::enlist(waiter& w) { waiters_.push_back(w); }
 
 /// Writes what is there, for all that wait. Gives the lock away meanwhile.
 void file_log::write_group(lock_type& lock) {

@@ -39,10 +39,9 @@ public:
             boot_[0] = static_cast<std::byte>(std::to_integer<int>(boot_[0]) + 1);
             lose_names();
             for (auto& [name, n] : names_) lose_writes(*n);
+            kept_names_ = names_;
+            name_changes_.clear();
         }
-        for (auto& [name, n] : names_) n->pending.clear();
-        kept_names_ = names_;
-        name_changes_.clear();
         dead_ = false;
         die_at_ = 0;
         ++life_;
@@ -103,6 +102,7 @@ private:
             else lose_parts(left, n.pending[i]);
         }
         n.current = n.kept = left;
+        n.pending.clear();
     }
 
     void lose_parts(bytes& left, const change& c) {
