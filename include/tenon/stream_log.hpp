@@ -11,36 +11,16 @@
 // is announced as a gap. Values of a sender that numbers them (tenon::delivery) are stored once,
 // however often they come.
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <utility>
 
+#include "tenon/journal.hpp"
 #include "tenon/stream.hpp"
 
 namespace tenon::inline v0 {
 
 class runtime;
-
-/// When a value counts as stored.
-enum class sync_mode : std::uint8_t {
-    none,      ///< the kernel has it: it survives the death of the process
-    interval,  ///< the same; and after `sync_interval` it survives the death of the system
-    each,      ///< it is on the disk: it survives the loss of power
-};
-
-/// What a log keeps, and how safely. The oldest values go when there are too many.
-struct log_options {
-    std::string directory{};        ///< empty: in memory
-    std::uint64_t max_records = 0;  ///< 0: any number
-    std::uint64_t max_bytes = std::uint64_t{64} << 20;
-    std::chrono::nanoseconds max_age{0};                    ///< 0: any
-    std::uint64_t segment_bytes = std::uint64_t{64} << 20;  ///< of one file
-    sync_mode sync = sync_mode::interval;
-    std::chrono::milliseconds sync_interval{100};
-    tenon::runtime* runtime = nullptr;  ///< null: runtime::process()
-};
 
 namespace detail {
 
@@ -73,7 +53,8 @@ class TENON_API log_core {
 public:
     /// Throws failure: `conflict` if another process has it open, `invalid`, or why it cannot be
     /// read.
-    static std::shared_ptr<log_core> open(const log_options& options, const value_ops& ops);
+    static std::shared_ptr<log_core> open(const log_options& options, tenon::runtime* runtime,
+                                          const value_ops& ops);
     virtual ~log_core();
 
     virtual result<std::uint64_t> append(const void* value) = 0;
@@ -92,9 +73,10 @@ public:
 template <class T>
 class log {
 public:
-    /// Throws failure; see log_options and detail::log_core::open().
-    explicit log(const log_options& options = {})
-        : core_(detail::log_core::open(options, detail::value_ops_of<T>)) {}
+    /// Throws failure: `conflict` if it is open elsewhere, or why it cannot be read. `runtime`: whose
+    /// loops those who wait for values go on; null: runtime::process().
+    explicit log(const log_options& options = {}, tenon::runtime* runtime = nullptr)
+        : core_(detail::log_core::open(options, runtime, detail::value_ops_of<T>)) {}
 
     /// Waits until the value is as safe as the options promise; its position, from 1.
     result<std::uint64_t> append(const T& value) { return core_->append(std::addressof(value)); }

@@ -54,7 +54,7 @@ turn stream_inlet::push(const coding::source& data, base::block_ref owner, const
         } else if (decode(data, waiters_.front().to)) {
             waiter = &waiters_.pop_front();
             waiter->outcome = arrival::value;
-            note_taken(note);
+            note_taken(note, data.in.size());
             grant = due_grant(false);
         } else {
             misfit = true;
@@ -84,7 +84,7 @@ bool stream_inlet::push_object(void* value, bool movable, const value_note& note
                 objects_.pop();
             }
             waiter->outcome = arrival::value;
-            note_taken(note);
+            note_taken(note, 0);
             taken_ = 0;  // nothing was in the queue
         } else {
             if (objects_.size() >= window_) return false;
@@ -129,8 +129,9 @@ turn stream_inlet::fail_here(error e) {
 
 // --- taking ---
 
-void stream_inlet::note_taken(const value_note& n) noexcept {
+void stream_inlet::note_taken(const value_note& n, std::size_t size) noexcept {
     ++stats_.passed;
+    bytes_ += size;
     stats_.lost += n.gap;
     if (n.epoch != 0) stats_.epoch = n.epoch;
     if (n.position != 0) stats_.position = n.position;
@@ -139,8 +140,14 @@ void stream_inlet::note_taken(const value_note& n) noexcept {
 }
 
 std::uint32_t stream_inlet::due_grant(bool all) noexcept {
-    if (taken_ == 0 || ended_ || (!all && taken_ < window_ - window_ / 2)) return 0;
-    return std::exchange(taken_, 0);
+    if (taken_ == 0 || ended_ || (!all && taken_ < granted_ - granted_ / 2)) return 0;
+    std::uint32_t n = std::exchange(taken_, 0);
+    if (granted_ < window_ && bytes_ / stats_.passed * granted_ * 2 <= wanted_bytes) {
+        const std::uint32_t more = std::min(granted_, window_ - granted_);
+        granted_ += more;
+        n += more;
+    }
+    return n;
 }
 
 // False: it is not what it should be, and the stream has ended with that.
@@ -165,9 +172,9 @@ arrival stream_inlet::take(void* to, std::uint32_t& grant) {
     if (!encoded_.empty()) {
         encoded_queue::item next = encoded_.pop();
         if (!decode({next.data, next.owner.get()}, to)) return arrival::ended;
-        note_taken(next.note);
+        note_taken(next.note, next.data.size());
     } else if (!objects_.empty()) {
-        note_taken(objects_.note(0));
+        note_taken(objects_.note(0), 0);
         ops_.assign(to, objects_.at(0));
         objects_.pop();
     } else {
@@ -213,8 +220,13 @@ arrival stream_inlet::wait(void* to, base::time_point until) {
     {
         const std::lock_guard lock(mutex_);
         a = take(to, grant);
-        if (a == arrival::none) waiters_.push_back(w);
-        if (a == arrival::none) grant = due_grant(true);
+        // A cancellation from here on finds it in the list.
+        if (a == arrival::none && w.cancellation && w.cancellation->is_cancelled())
+            a = arrival::given_up;
+        if (a == arrival::none) {
+            waiters_.push_back(w);
+            grant = due_grant(true);
+        }
     }
     if (grant != 0) feeder_.consumed(grant);
     if (a != arrival::none) {
@@ -261,7 +273,9 @@ bool stream_inlet::suspend(detail::stream_wait& wait, void* to, std::coroutine_h
     if (grant != 0) feeder_.consumed(grant);
     {
         const std::lock_guard lock(mutex_);
-        const arrival a = take(to, grant = 0);
+        arrival a = take(to, grant = 0);
+        if (a == arrival::none && w.cancellation && w.cancellation->is_cancelled())
+            a = arrival::given_up;
         if (a == arrival::none) {
             waiters_.push_back(w);
             return true;

@@ -4,8 +4,10 @@
 //
 // Values are fed encoded (from a connection) or as objects (in process). One that somebody waits
 // for is handed to the waiter and never queued. What was taken is told to the feeder in batches,
-// which grants as much anew, so that there are never more than `window` values here.
+// which grants as much anew, so that there are never more than `window` values here. Where values
+// may be of any size few are granted at first, and more once they have shown to be small.
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 
@@ -58,15 +60,22 @@ public:
 
 class stream_inlet final : public detail::inlet {
 public:
-    stream_inlet(const detail::value_ops& ops, std::uint32_t window, stream_feeder& feeder,
-                 const loop::spin_policy& spin) noexcept
-        : ops_(ops), window_(window), feeder_(feeder), objects_(ops), spin_(spin) {}
+    /// `first`: what is granted before anything is known of the values.
+    stream_inlet(const detail::value_ops& ops, std::uint32_t window, std::uint32_t first,
+                 stream_feeder& feeder, const loop::spin_policy& spin) noexcept
+        : ops_(ops),
+          window_(window),
+          feeder_(feeder),
+          objects_(ops),
+          granted_(std::min(first, window)),
+          spin_(spin) {}
     stream_inlet(const stream_inlet&) = delete;
     stream_inlet& operator=(const stream_inlet&) = delete;
     ~stream_inlet() = default;
 
     const detail::value_ops& ops() const noexcept { return ops_; }
-    std::uint32_t window() const noexcept { return window_; }
+    /// What is granted before the first value is taken.
+    std::uint32_t first_grant() const noexcept { return granted_; }
     /// Before the first value; of encoded ones.
     void set_codec(codec c, const decode_options& options) noexcept {
         codec_ = c;
@@ -74,7 +83,9 @@ public:
     }
     void set_origin(const stream_origin& o) noexcept { origin_ = o; }
     /// More bytes than that do not wait here: then the stream fails.
-    static constexpr std::size_t most_bytes = std::size_t{64} << 20;
+    static constexpr std::size_t most_bytes = std::size_t{256} << 20;
+    /// Values that may come at once are not to be much more than that.
+    static constexpr std::size_t wanted_bytes = std::size_t{1} << 20;
 
     // Feeding. Any thread, one at a time; `turn::lost` if a coroutine that was resumed lost the
     // loop.
@@ -102,11 +113,11 @@ public:
     void leave(inlet_waiter& w) noexcept;
 
 private:
-    detail::arrival take(void* to, std::uint32_t& grant);  // mutex held
-    bool decode(const coding::source& from, void* to);     // mutex held
-    void note_taken(const value_note& n) noexcept;         // mutex held
-    std::uint32_t due_grant(bool all) noexcept;            // mutex held
-    bool give_to_waiter(inlet_waiter*& w);                 // mutex held
+    detail::arrival take(void* to, std::uint32_t& grant);             // mutex held
+    bool decode(const coding::source& from, void* to);                // mutex held
+    void note_taken(const value_note& n, std::size_t size) noexcept;  // mutex held
+    std::uint32_t due_grant(bool all) noexcept;                       // mutex held
+    bool give_to_waiter(inlet_waiter*& w);                            // mutex held
     loop::turn fail_here(error e);
     loop::turn finish_all(base::list<inlet_waiter>& all) noexcept;
 
@@ -125,6 +136,8 @@ private:
     bool ended_ = false;
     bool stopped_ = false;
     std::uint32_t taken_ = 0;  // since the last grant
+    std::uint32_t granted_;    // values that may be on their way or here
+    std::uint64_t bytes_ = 0;  // of all encoded values that were taken
     stream_stats stats_;
 
     loop::adaptive_spin spin_;  // of one blocking waiter at a time

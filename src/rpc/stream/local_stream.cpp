@@ -25,7 +25,8 @@ public:
         : same_types_(same_types),
           codec_(c),
           loop_(loop),
-          in(taken, flow.window != 0 ? flow.window : default_window(taken), *this, spin),
+          in(taken, flow.window != 0 ? flow.window : default_window(taken), wire::max_n, *this,
+             spin),
           out(*this, sent, flow) {
         in.set_codec(c, decoding);
     }

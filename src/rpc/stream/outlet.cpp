@@ -194,6 +194,9 @@ departure stream_outlet::send(void* value, bool movable, base::time_point until)
     {
         const std::lock_guard lock(mutex_);
         d = offer(value, movable);
+        // A cancellation from here on finds it in the list.
+        if (d == departure::full && w.cancellation && w.cancellation->is_cancelled())
+            d = departure::given_up;
         if (d == departure::full) waiters_.push_back(w);
     }
     if (d != departure::full) {
@@ -236,6 +239,8 @@ bool stream_outlet::suspend(detail::stream_wait& wait, void* value, bool movable
     {
         const std::lock_guard lock(mutex_);
         d = offer(value, movable);
+        if (d == departure::full && w.cancellation && w.cancellation->is_cancelled())
+            d = departure::given_up;
         if (d == departure::full) {
             waiters_.push_back(w);
             return true;

@@ -17,7 +17,9 @@ void put_number(value& map, const char* key, std::uint64_t n) {
 
 std::uint64_t number_of(const value& map, std::string_view key) {
     const value* v = map.find(key);
-    return v && v->is_integer() && v->as_double() >= 0 ? v->as_uint64() : 0;
+    if (!v || !v->is_integer()) return 0;
+    const auto* const n = v->get_if<std::int64_t>();
+    return n && *n < 0 ? 0 : v->as_uint64();
 }
 
 constexpr std::string_view start_names[] = {"", "earliest", "latest", "position", "time"};

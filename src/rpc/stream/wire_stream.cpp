@@ -33,13 +33,20 @@ std::uint32_t window_of(const stream_plan& p, bool is_server) {
     return p.flow.window != 0 ? p.flow.window : default_window(in_ops(p, is_server));
 }
 
+// Values that may be large come in fours until they have shown that they are not.
+std::uint32_t first_grant_of(const stream_plan& p, bool is_server) {
+    constexpr std::uint32_t few = 4;
+    const std::uint32_t window = window_of(p, is_server);
+    return p.flow.window != 0 || in_ops(p, is_server).is_flat ? window : std::min(window, few);
+}
+
 error stopped_error() { return error(errc::cancelled, "the receiver takes no more"); }
 
 }  // namespace
 
 std::uint32_t default_window(const detail::value_ops& ops) noexcept {
     constexpr std::size_t bytes = std::size_t{64} << 10;
-    if (!ops.is_flat) return 128;
+    if (!ops.is_flat) return 256;
     return static_cast<std::uint32_t>(
         std::clamp<std::size_t>(bytes / std::max<std::size_t>(ops.size, 1), 16, 2048));
 }
@@ -49,7 +56,8 @@ wire_stream::wire_stream(connection& c, server_connection* server, const stream_
       loop_(c.loop()),
       server_(server),
       link_(&c),
-      in_(in_ops(plan, server != nullptr), window_of(plan, server != nullptr), *this, *plan.spin),
+      in_(in_ops(plan, server != nullptr), window_of(plan, server != nullptr),
+          first_grant_of(plan, server != nullptr), *this, *plan.spin),
       out_(*this, out_ops(plan, server != nullptr), plan.flow) {
     in_.set_codec(plan.wire_codec, plan.decoding);
 }
@@ -63,7 +71,7 @@ bool wire_stream::has_out() const noexcept {
     return is_server() ? k != member_kind::sink : k != member_kind::source;
 }
 
-std::uint32_t wire_stream::first_grant() const noexcept { return in_.window(); }
+std::uint32_t wire_stream::first_grant() const noexcept { return in_.first_grant(); }
 
 detail::stream_ends wire_stream::ends(const std::shared_ptr<void>& keep_alive) {
     detail::stream_ends e;
