@@ -66,8 +66,14 @@ public:
 
     /// Blocks until all values are acknowledged, then ends the stream: the sink's reply.
     Reply finish() {
-        flush();
-        return writer_.get_reply();
+        for (;;) {
+            flush();
+            try {
+                return writer_.get_reply();
+            } catch (const failure& f) {
+                reopen(f.error());  // the reply was lost on its way
+            }
+        }
     }
 
     /// Values sent and not yet known to be acknowledged.

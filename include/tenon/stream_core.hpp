@@ -236,6 +236,9 @@ struct stream_ends {
 TENON_API error no_stream();
 TENON_API error given_up();
 
+/// A client's ends of a stream that could not be opened.
+TENON_API stream_ends failed_stream(const stream_types& types, error why);
+
 /// Of the call being served, which must be one of a stream.
 TENON_API stream_ends accept_stream(context&);
 

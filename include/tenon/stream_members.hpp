@@ -84,7 +84,9 @@ private:
         static_assert((std::is_constructible_v<std::decay_t<Args>, A&&> && ...),
                       "an argument does not convert to the member's parameter");
         const packed_arguments<args, std::tuple<A...>> packed(types::value, std::forward<A>(a)...);
-        stream_ends ends = binding_.get().open(packed.get(), options).value();
+        auto opened = binding_.get().open(packed.get(), options);
+        stream_ends ends =
+            opened ? *std::move(opened) : failed_stream(types::types, std::move(opened).error());
         if constexpr (Kind == member_kind::source) return Opened(std::move(ends.in));
         else return Opened(std::move(ends));
     }

@@ -329,6 +329,21 @@ TEST_P(streams, streams_end_when_the_server_goes) {
     EXPECT_THROW(w.get_reply(), failure);
 }
 
+TEST_P(streams, an_absent_server_is_what_the_stream_ends_with) {
+    server_->stop(0ms);
+    auto s = f_->count(0, 1);
+    const auto got = s.get_for(patience);
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().code(), errc::unavailable);
+    auto w = f_->sum();
+    EXPECT_THROW(
+        {
+            for (int i = 0; i < 100'000; ++i) w.send(1);
+            w.get_reply();
+        },
+        failure);
+}
+
 TEST_P(streams, many_streams_at_a_time) {
     std::vector<tenon::reader<int>> all;
     for (int i = 0; i < 50; ++i) all.push_back(f_->count(i, 100));

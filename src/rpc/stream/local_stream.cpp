@@ -240,3 +240,23 @@ result<detail::stream_ends> open_local_stream(direct_client& client, const local
 }
 
 }  // namespace tenon::inline v0::rpc
+
+namespace tenon::inline v0::detail {
+
+stream_ends failed_stream(const stream_types& types, error why) {
+    struct both {
+        both(const stream_types& t, detail::runtime_core& r)
+            : up(*t.up, *t.up, true, {}, codec::raw, {}, r.loop(0), r.spin()),
+              down(*t.down, *t.down, true, {}, codec::raw, {}, r.loop(0), r.spin()) {}
+        rpc::direction up, down;
+    };
+    const auto ends = std::make_shared<both>(types, *runtime::process().shared_core());
+    ends->up.shut(why);
+    ends->down.shut(why);
+    stream_ends e;
+    e.in = std::shared_ptr<inlet>(ends, &ends->down.in);
+    if (types.kind != member_kind::source) e.out = std::shared_ptr<outlet>(ends, &ends->up.out);
+    return e;
+}
+
+}  // namespace tenon::inline v0::detail
