@@ -100,7 +100,7 @@ private:
 
     void post_some() {
         std::map<position, value> posted;
-        for (auto n = disk_.random().below(6) + 1; n > 0; --n) {
+        for (auto n = 1 + disk_.random().below(disk_.random().below(3) == 0 ? 40 : 6); n > 0; --n) {
             const value v = make();
             const auto at = log_->post({as_bytes(v.text), static_cast<timestamp>(made_), v.t});
             if (at) posted.emplace(*at, v);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -124,6 +125,7 @@ private:
         }
     }
 
+    std::recursive_mutex mutex_;  // logs have threads
     base::random_source random_;
     std::uint64_t steps_ = 0;
     std::uint64_t die_at_ = 0;
@@ -144,10 +146,12 @@ public:
     sim_file(sim_disk& d, std::shared_ptr<sim_disk::node> n) : d_(d), n_(std::move(n)) {}
 
     result<std::uint64_t> size() override {
+        const std::lock_guard lock(d_.mutex_);
         if (is_useless()) return sim_error();
         return n_->current.size();
     }
     result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) override {
+        const std::lock_guard lock(d_.mutex_);
         if (is_useless()) return sim_error();
         if (offset >= n_->current.size()) return std::size_t{0};
         const auto count = std::min<std::size_t>(into.size(), n_->current.size() - offset);
@@ -155,6 +159,7 @@ public:
         return count;
     }
     result<void> write(std::uint64_t offset, std::span<const bytes_view> parts) override {
+        const std::lock_guard lock(d_.mutex_);
         if (is_useless()) return sim_error();
         sim_disk::change c{offset, {}};
         for (const bytes_view p : parts) c.data.insert(c.data.end(), p.begin(), p.end());
@@ -167,6 +172,7 @@ public:
         return {};
     }
     result<void> truncate(std::uint64_t size) override {
+        const std::lock_guard lock(d_.mutex_);
         if (is_useless()) return sim_error();
         const bool alive = d_.step();
         if (alive || d_.random_.below(2) == 0) change({size, {}, true});
@@ -174,6 +180,7 @@ public:
         return {};
     }
     result<void> sync() override {
+        const std::lock_guard lock(d_.mutex_);
         if (is_useless()) return sim_error();
         const bool alive = d_.step();
         if (std::exchange(d_.fail_sync_, false)) return error(errc::unavailable, "bad disk");
@@ -209,22 +216,26 @@ public:
     boot_id boot() const noexcept override { return d_.boot_; }
 
     result<std::vector<std::string>> list() override {
+        const std::lock_guard lock(d_.mutex_);
         if (is_useless()) return sim_error();
         return d_.list();
     }
     result<std::unique_ptr<file>> create(const std::string& name) override {
+        const std::lock_guard lock(d_.mutex_);
         if (is_useless()) return sim_error();
         if (d_.names_.contains(name)) return error(errc::conflict, name);
         TENON_TRY(change([&] { d_.names_[name] = std::make_shared<sim_disk::node>(); }));
         return open(name, true);
     }
     result<std::unique_ptr<file>> open(const std::string& name, bool) override {
+        const std::lock_guard lock(d_.mutex_);
         if (is_useless()) return sim_error();
         const auto it = d_.names_.find(name);
         if (it == d_.names_.end()) return error(errc::not_found, name);
         return std::unique_ptr<file>(std::make_unique<sim_file>(d_, it->second));
     }
     result<void> rename(const std::string& from, const std::string& to) override {
+        const std::lock_guard lock(d_.mutex_);
         if (is_useless()) return sim_error();
         if (!d_.names_.contains(from)) return error(errc::not_found, from);
         return change([&] {
@@ -233,11 +244,13 @@ public:
         });
     }
     result<void> remove(const std::string& name) override {
+        const std::lock_guard lock(d_.mutex_);
         if (is_useless()) return sim_error();
         if (!d_.names_.contains(name)) return error(errc::not_found, name);
         return change([&] { d_.names_.erase(name); });
     }
     result<void> sync() override {
+        const std::lock_guard lock(d_.mutex_);
         if (is_useless()) return sim_error();
         return change([&] {
             d_.kept_names_ = d_.names_;
