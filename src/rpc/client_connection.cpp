@@ -240,6 +240,7 @@ void client_connection::end_calls(const error& why) {
         call.failed->set_may_have_run(ev.may_have_run && connected_ && !unread_);
         end_call(call);
     }
+    while (!unopened_.empty()) lose_stream(unopened_.front(), why);
 }
 
 // Mutex held. Also those that were to be repeated.

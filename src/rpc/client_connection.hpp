@@ -67,7 +67,7 @@ public:
     void start(async_call& call, const outgoing_request& request);
 
     /// Opens a stream, which has one share for the session. What goes wrong is what it ends with.
-    void open(wire_stream& s, const outgoing_request& request, wire::request_kind kind);
+    void open(wire_stream& s, wire_stream::opening o, const wire::outgoing& arguments);
 
     const decode_options& decoding() const noexcept { return decoding_; }
 
@@ -147,6 +147,7 @@ private:
               const base::block_ref& placed = {});
     void end_call(outgoing_call& call);
     void lose_stream(wire_stream& s, error why);
+    void note_hello();
 
     // Reading, by a blocking caller.
     bool take_reading() noexcept;
@@ -224,6 +225,7 @@ private:
     base::list<outgoing_call> timed_;          // asynchronous calls with a deadline
     base::list<outgoing_call> due_;            // asynchronous calls to be delivered
     base::list<outgoing_call> repeating_;      // asynchronous calls to be sent again
+    base::list<wire_stream> unopened_;         // wait for their first value, or for hello
     base::list<wire_stream> lost_streams_;     // to be told why
     base::time_point earliest_ = base::never;  // not later than the first deadline in timed_
     bool want_write_ = false;                  // the loop is to watch for room

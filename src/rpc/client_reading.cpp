@@ -288,7 +288,7 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
             link_->trim();
         } else if (ev.kind == wire::event_kind::metadata_push) {
             going_away_ |= is_going_away(ev.metadata);
-            tenon_server_ |= has_hello(ev.metadata);
+            if (has_hello(ev.metadata)) note_hello();
         } else if (ev.kind == wire::event_kind::request) {
             session_->fail(ev.stream, errc::unsupported, as_bytes("this client serves nothing"));
         }

@@ -6,8 +6,8 @@
 
 namespace tenon::inline v0::rpc {
 
-void client_connection::open(wire_stream& s, const outgoing_request& request,
-                             wire::request_kind kind) {
+void client_connection::open(wire_stream& s, wire_stream::opening o,
+                             const wire::outgoing& arguments) {
     const inside until_the_end(starting_);
     std::optional<error> why = runtime_->unusable();
     bool processing = false;
@@ -15,20 +15,22 @@ void client_connection::open(wire_stream& s, const outgoing_request& request,
     // seq_cst as in start().
     async_calls_.fetch_add(1, std::memory_order_seq_cst);
     if (!why) {
-        const base::block_ref placed = place(request.payload);
+        const base::block_ref placed = place(arguments);
         std::array<std::byte, wire::reference_size> room;
         std::unique_lock lock(mutex_);
-        if (ensure_open(lock, leading, why)) {
-            const wire::outgoing out = passed(placed, request.payload, room);
-            auto sent = session_->request(kind, request.metadata, out, &s, s.first_grant());
-            if (sent) {
-                s.attach(*sent);
-            } else {
+        if (!ensure_open(lock, leading, why)) {
+            // said below
+        } else if (s.opens_with_value() && !tenon_server_) {
+            s.open_later(std::move(o));
+            unopened_.push_back(s);
+        } else {
+            const wire::outgoing out = passed(placed, arguments, room);
+            if (auto sent = s.request(*session_, o, out); !sent) {
                 not_sent(out);
                 why = std::move(sent).error();
             }
-            processing = processing_;
         }
+        processing = processing_;
     }
     if (why) {
         (void)s.on_lost(*why);
@@ -38,9 +40,19 @@ void client_connection::open(wire_stream& s, const outgoing_request& request,
     kick(processing);
 }
 
+// Mutex held. From now on the server takes nothing for a first value that is none.
+void client_connection::note_hello() {
+    tenon_server_ = true;
+    for (auto at = unopened_.begin(); at != unopened_.end();) {
+        wire_stream& s = *at;
+        ++at;
+        (void)s.request_at_last(*session_, nullptr, false);
+    }
+}
+
 // Mutex held. It is out of the session; the loop tells it why.
 void client_connection::lose_stream(wire_stream& s, error why) {
-    s.unlink();  // from the queue for room
+    s.unlink();  // from the queue for room, or of those to be opened
     s.lost_why = std::move(why);
     lost_streams_.push_back(s);
     ask_for_housekeeping();

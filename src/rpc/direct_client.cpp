@@ -87,8 +87,9 @@ public:
         if (core_->is_local()) return open_here(args, bounds, flow, start, origin);
         base::byte_buffer& encoded = scratch();
         TENON_TRY(encode(args, encoded));
-        stream_plan plan{args.types->stream, flow, codec_, core_->connection().decoding(),
-                         &core_->runtime().spin()};
+        stream_plan plan{
+            args.types->stream,       flow,           codec_, core_->connection().decoding(),
+            &core_->runtime().spin(), args.count != 0};
         return core_->open(metadata_.view(), encoded, plan, bounds, {{}, {}, false, start, origin});
     }
 
@@ -374,16 +375,13 @@ void direct_client::start(bytes_view metadata, wire::outgoing payload, codec c,
 detail::stream_ends direct_client::open(bytes_view metadata, const base::byte_buffer& arguments,
                                         const stream_plan& plan, const bounds& b,
                                         stream_status status) {
-    base::byte_buffer room;
-    const bool is_source = plan.types->kind == detail::member_kind::source;
-    room.append(metadata);
-    put_bounds(room, b, runtime_->time().now());
-    status.open = !is_source;
-    put_stream_status(room, status);
+    wire_stream::opening o;
+    o.metadata.append(metadata);
+    put_bounds(o.metadata, b, runtime_->time().now());
+    o.status = std::move(status);
     auto* const stream = new wire_stream(*connection_, nullptr, plan);
     detail::stream_ends ends = stream->ends(shared_from_this());
-    connection_->open(*stream, {room.view(), arguments.view()},
-                      is_source ? wire::request_kind::stream : wire::request_kind::channel);
+    connection_->open(*stream, std::move(o), arguments.view());
     return ends;
 }
 

@@ -398,8 +398,8 @@ loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
     stream->begin(ev.n, asked);
     service_call call(server_->runtime(), method, *stream, peer_);
     const bool is_channel = ev.request == wire::request_kind::channel;
-    const bool has_value =
-        is_channel && !asked.open && method.parameters().empty() && !ev.data.empty();
+    const bool has_value = is_channel && !asked.open && method.parameters().empty() &&
+                           (!ev.data.empty() || wire_codec == codec::raw);
     loop::turn t = loop::turn::done;
     if (has_value) {
         base::block_ref owner = std::move(incoming_);

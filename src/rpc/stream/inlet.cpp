@@ -40,10 +40,11 @@ bool stream_inlet::is_stopped() {
     return stopped_;
 }
 
-turn stream_inlet::push(const coding::source& data, base::block_ref owner, const value_note& note) {
+turn stream_inlet::push(const coding::source& data, base::block_ref owner, const value_note& note,
+                        bool* misfit) {
     inlet_waiter* waiter = nullptr;
-    std::uint32_t grant = 0;
-    bool misfit = false;
+    base::list<inlet_waiter> others;  // that wait in vain
+    bool is_misfit = false;
     bool flooded = false;
     {
         const std::lock_guard lock(mutex_);
@@ -54,19 +55,33 @@ turn stream_inlet::push(const coding::source& data, base::block_ref owner, const
         } else if (decode(data, waiters_.front().to)) {
             waiter = &waiters_.pop_front();
             waiter->outcome = arrival::value;
-            note_taken(note, data.in.size());
-            grant = due_grant(false);
+            note_taken(note, data.in.size());  // granted anew when somebody asks for more
         } else {
-            misfit = true;
+            is_misfit = true;  // decode() has ended the stream
+            take_waiters(others);
         }
     }
     news_.fetch_add(1, std::memory_order_release);
-    if (misfit) return turn::done;  // decode() has ended the stream
     if (flooded)
         return fail_here(error(errc::overloaded,
                                "values too large to be kept came faster than they were taken"));
-    if (grant != 0) feeder_.consumed(grant);
-    return waiter ? waiter->finish() : turn::done;
+    if (is_misfit && misfit) *misfit = true;
+    else if (is_misfit) feeder_.stopped();
+    return waiter ? waiter->finish() : finish_all(others);
+}
+
+// Mutex held. They wait in vain.
+void stream_inlet::take_waiters(base::list<inlet_waiter>& to) noexcept {
+    while (!waiters_.empty()) {
+        inlet_waiter& w = waiters_.pop_front();
+        w.outcome = arrival::ended;
+        to.push_back(w);
+    }
+}
+
+void stream_inlet::tell(const news& n) noexcept {
+    if (n.misfit) feeder_.stopped();
+    if (n.grant != 0) feeder_.consumed(n.grant);
 }
 
 bool stream_inlet::push_object(void* value, bool movable, const value_note& note, turn& t) {
@@ -104,11 +119,7 @@ turn stream_inlet::end(std::optional<error> why, const value_note& last) {
         ended_ = true;
         if (!stopped_) failure_ = std::move(why);  // who has stopped does not ask
         stats_.lost += last.gap;
-        while (!waiters_.empty()) {
-            inlet_waiter& w = waiters_.pop_front();
-            w.outcome = arrival::ended;
-            all.push_back(w);
-        }
+        take_waiters(all);
     }
     news_.fetch_add(1, std::memory_order_release);
     return finish_all(all);
@@ -168,10 +179,10 @@ bool stream_inlet::decode(const coding::source& from, void* to) {
     return false;
 }
 
-arrival stream_inlet::take(void* to, std::uint32_t& grant) {
+arrival stream_inlet::take(void* to, news& n) {
     if (!encoded_.empty()) {
         encoded_queue::item next = encoded_.pop();
-        if (!decode({next.data, next.owner.get()}, to)) return arrival::ended;
+        if (!decode({next.data, next.owner.get()}, to)) return n.misfit = true, arrival::ended;
         note_taken(next.note, next.data.size());
     } else if (!objects_.empty()) {
         note_taken(objects_.note(0), 0);
@@ -180,34 +191,43 @@ arrival stream_inlet::take(void* to, std::uint32_t& grant) {
     } else {
         return ended_ || stopped_ ? arrival::ended : arrival::none;
     }
-    grant = due_grant(false);
+    n.grant = due_grant(false);
     return arrival::value;
 }
 
-arrival stream_inlet::poll(void* to) {
-    std::uint32_t grant = 0;
-    arrival a;
-    bool misfit;
-    {
-        const std::lock_guard lock(mutex_);
-        const bool had_ended = ended_;
-        a = take(to, grant);
-        misfit = ended_ && !had_ended;
-    }
-    if (misfit) feeder_.stopped();
-    if (grant != 0) feeder_.consumed(grant);
+// Mutex held. `none`: it waits from now on.
+arrival stream_inlet::take_or_wait(inlet_waiter& w, news& n) {
+    const arrival a = take(w.to, n);
+    if (a != arrival::none) return a;
+    // A cancellation from here on finds it in the list.
+    if (w.cancellation && w.cancellation->is_cancelled()) return arrival::given_up;
+    waiters_.push_back(w);
     return a;
 }
 
+arrival stream_inlet::try_take(void* to, bool grant_all) {
+    news n;
+    arrival a;
+    {
+        const std::lock_guard lock(mutex_);
+        a = take(to, n);
+        if (a == arrival::none && grant_all) n.grant = due_grant(true);
+    }
+    tell(n);
+    return a;
+}
+
+arrival stream_inlet::poll(void* to) { return try_take(to, true); }
+
 arrival stream_inlet::wait(void* to, base::time_point until) {
-    arrival a = poll(to);
+    arrival a = try_take(to, false);
     if (a != arrival::none) return a;
     loop::event_loop::before_blocking();
     if (!spinning_.exchange(true, std::memory_order_acquire)) {
         const std::uint64_t seen = news_.load(std::memory_order_acquire);
         const bool any = spin_.spin([&] { return news_.load(std::memory_order_acquire) != seen; });
         spinning_.store(false, std::memory_order_release);
-        if (any && (a = poll(to)) != arrival::none) return a;
+        if (any && (a = try_take(to, false)) != arrival::none) return a;
     }
     inlet_waiter w;
     w.in = this;
@@ -216,19 +236,13 @@ arrival stream_inlet::wait(void* to, base::time_point until) {
     const call_scope* const scope = loop::thread_scope();
     w.cancellation = scope ? scope->cancel : nullptr;
     if (w.cancellation && !w.cancellation->add(w)) return arrival::given_up;
-    std::uint32_t grant = 0;
+    news n;
     {
         const std::lock_guard lock(mutex_);
-        a = take(to, grant);
-        // A cancellation from here on finds it in the list.
-        if (a == arrival::none && w.cancellation && w.cancellation->is_cancelled())
-            a = arrival::given_up;
-        if (a == arrival::none) {
-            waiters_.push_back(w);
-            grant = due_grant(true);
-        }
+        a = take_or_wait(w, n);
+        if (a == arrival::none) n.grant = due_grant(true);
     }
-    if (grant != 0) feeder_.consumed(grant);
+    tell(n);
     if (a != arrival::none) {
         if (w.cancellation) w.cancellation->remove(w);
         return a;
@@ -265,24 +279,20 @@ bool stream_inlet::suspend(detail::stream_wait& wait, void* to, std::coroutine_h
         return false;
     }
     // First, because the coroutine may go on, and let go of the stream, once it is in the list.
-    std::uint32_t grant;
+    news n;
     {
         const std::lock_guard lock(mutex_);
-        grant = due_grant(true);
+        n.grant = due_grant(true);
     }
-    if (grant != 0) feeder_.consumed(grant);
+    tell(n);
+    n = {};
     {
         const std::lock_guard lock(mutex_);
-        arrival a = take(to, grant = 0);
-        if (a == arrival::none && w.cancellation && w.cancellation->is_cancelled())
-            a = arrival::given_up;
-        if (a == arrival::none) {
-            waiters_.push_back(w);
-            return true;
-        }
+        const arrival a = take_or_wait(w, n);
+        if (a == arrival::none) return true;
         w.outcome = a;
     }
-    if (grant != 0) feeder_.consumed(grant);
+    tell(n);
     if (w.cancellation) w.cancellation->remove(w);
     return false;
 }
@@ -310,11 +320,7 @@ void stream_inlet::stop() noexcept {
         told = !ended_;
         encoded_.clear();
         objects_.clear();
-        while (!waiters_.empty()) {
-            inlet_waiter& w = waiters_.pop_front();
-            w.outcome = arrival::ended;
-            all.push_back(w);
-        }
+        take_waiters(all);
     }
     news_.fetch_add(1, std::memory_order_release);
     (void)finish_all(all);

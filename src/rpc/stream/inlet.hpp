@@ -89,7 +89,10 @@ public:
 
     // Feeding. Any thread, one at a time; `turn::lost` if a coroutine that was resumed lost the
     // loop.
-    loop::turn push(const coding::source& data, base::block_ref owner, const value_note& note);
+    /// A value that cannot be decoded ends the stream, and the feeder is told to stop; or `misfit` is
+    /// set instead of that.
+    loop::turn push(const coding::source& data, base::block_ref owner, const value_note& note,
+                    bool* misfit = nullptr);
     /// False: there is no room.
     bool push_object(void* value, bool movable, const value_note& note, loop::turn& t);
     /// No more values come. The first end counts.
@@ -113,11 +116,23 @@ public:
     void leave(inlet_waiter& w) noexcept;
 
 private:
-    detail::arrival take(void* to, std::uint32_t& grant);             // mutex held
-    bool decode(const coding::source& from, void* to);                // mutex held
-    void note_taken(const value_note& n, std::size_t size) noexcept;  // mutex held
-    std::uint32_t due_grant(bool all) noexcept;                       // mutex held
-    bool give_to_waiter(inlet_waiter*& w);                            // mutex held
+    /// What is to be told to the feeder, without the mutex.
+    struct news {
+        std::uint32_t grant = 0;
+        bool misfit = false;  // a value was not what it should be, so that no more are wanted
+    };
+
+    // Mutex held.
+    detail::arrival take(void* to, news& n);
+    detail::arrival take_or_wait(inlet_waiter& w, news& n);
+    bool decode(const coding::source& from, void* to);
+    void note_taken(const value_note& n, std::size_t size) noexcept;
+    std::uint32_t due_grant(bool all) noexcept;
+    void take_waiters(base::list<inlet_waiter>& to) noexcept;
+
+    // Without it.
+    detail::arrival try_take(void* to, bool grant_all);
+    void tell(const news& n) noexcept;
     loop::turn fail_here(error e);
     loop::turn finish_all(base::list<inlet_waiter>& all) noexcept;
 

@@ -50,7 +50,10 @@ private:
 
     private:
         departure transmit(void* value, bool movable, const value_note& note) override {
-            return d_.pass(value, movable, note);
+            std::optional<error> misfit;
+            const departure d = d_.pass(value, movable, note, misfit);
+            if (misfit) unfit(*std::move(misfit));
+            return d;
         }
         void transmit_end(const std::optional<error>& why, const value_note& last) override {
             (void)d_.in.end(why, last);
@@ -60,17 +63,23 @@ private:
         direction& d_;
     };
 
-    departure pass(void* value, bool movable, const value_note& note) {
-        if (in.is_stopped()) return departure::closed;
+    departure pass(void* value, bool movable, const value_note& note,
+                   std::optional<error>& misfit) {
+        if (in.is_stopped()) return departure::full;  // on_closed() follows
         turn t;
         if (same_types_)
             return in.push_object(value, movable, note, t) ? departure::sent : departure::full;
         if (!in.has_room()) return departure::full;
         base::byte_buffer encoded;
-        if (!coding::encode_object(codec_, *out.ops().type, value, encoded))
+        if (auto done = coding::encode_object(codec_, *out.ops().type, value, encoded); !done) {
+            misfit = error(errc::internal,
+                           "the value cannot be sent: " + std::string(done.error().message()));
             return departure::closed;
-        (void)in.push(encoded.view(), {}, note);
-        return departure::sent;
+        }
+        bool refused = false;
+        (void)in.push(encoded.view(), {}, note, &refused);
+        if (refused) misfit = in.failure();
+        return refused ? departure::closed : departure::sent;
     }
 
     const bool same_types_;
@@ -119,12 +128,18 @@ public:
 
     // reply_path
     void answer(service_call&, void* result) override {
-        if (kind_ != member_kind::sink) return;
+        const unsigned left = abandoned_.take();
+        if (kind_ != member_kind::sink) {
+            if (left & abandoned_ends::out) down_.out.finish();
+            if (left & abandoned_ends::in) up_.in.stop();
+            return;
+        }
         if (down_.in.ops().size != 0) (void)down_.out.try_send(result, true);
         (void)down_.in.end({});
         (void)up_.out.on_closed(stopped_error());
     }
     void fail(service_call&, const error& e) override {
+        (void)abandoned_.take();
         down_.shut(e);
         up_.shut(e);
     }
@@ -164,7 +179,7 @@ private:
         if (in) {
             add_ref();
             e.in = std::shared_ptr<detail::inlet>(in, [this, in, of_server](detail::inlet*) {
-                in->stop();
+                if (!of_server || !abandoned_.note(abandoned_ends::in)) in->stop();
                 if (!of_server && kind_ == member_kind::source) cancel_call();
                 release();
             });
@@ -172,8 +187,13 @@ private:
         if (out) {
             add_ref();
             e.out = std::shared_ptr<detail::outlet>(out, [this, out, of_server](detail::outlet*) {
-                if (of_server) out->finish();
-                else if (out->is_open()) give_up();
+                if (of_server && abandoned_.note(abandoned_ends::out)) {
+                    // ends with the handler
+                } else if (of_server) {
+                    out->finish();
+                } else if (out->is_open()) {
+                    give_up();
+                }
                 release();
             });
         }
@@ -204,6 +224,7 @@ private:
     direction up_;
     direction down_;
     std::atomic<std::uint32_t> refs_{1};
+    abandoned_ends abandoned_;
     bool watched_ = false;
     bool kept_ = false;  // the opening thread's
 

@@ -48,10 +48,15 @@ departure stream_outlet::transmit_one(void* value, bool movable, value_note& not
     } else if (d == departure::closed && unfit_) {  // the values that have gone still count
         closed_ = end_ = std::exchange(unfit_, std::nullopt);
         waiting_.clear();
-        ending_ = ended_ = true;
-        transmit_end(end_, {});
+        ending_ = true;
+        tell_end({});
     }
     return d;
+}
+
+void stream_outlet::tell_end(const value_note& last) {
+    ended_ = after_end_due_ = true;
+    transmit_end(end_, last);
 }
 
 void stream_outlet::drop_front() noexcept {
@@ -148,8 +153,7 @@ departure stream_outlet::offer(void* value, bool movable) {
 
 void stream_outlet::end_if_drained() {
     if (!ending_ || ended_ || !waiting_.empty() || !waiters_.empty()) return;
-    ended_ = true;
-    transmit_end(end_, {gap_, 0, 0});
+    tell_end({gap_, 0, 0});
 }
 
 void stream_outlet::close(error why, base::list<outlet_waiter>& all) {
@@ -174,9 +178,26 @@ turn stream_outlet::finish_all(base::list<outlet_waiter>& all) noexcept {
 
 // --- sending ---
 
+// Mutex held. `full`: it waits from now on.
+departure stream_outlet::offer_or_wait(outlet_waiter& w) {
+    const departure d = offer(w.value, w.movable);
+    if (d != departure::full) return d;
+    // A cancellation from here on finds it in the list.
+    if (w.cancellation && w.cancellation->is_cancelled()) return departure::given_up;
+    waiters_.push_back(w);
+    return d;
+}
+
 departure stream_outlet::try_send(void* value, bool movable) {
-    const std::lock_guard lock(mutex_);
-    return offer(value, movable);
+    bool ended = false;
+    departure d;
+    {
+        const std::lock_guard lock(mutex_);
+        d = offer(value, movable);
+        if (d == departure::closed) ended = std::exchange(after_end_due_, false);
+    }
+    if (ended) (void)after_end();
+    return d;
 }
 
 departure stream_outlet::send(void* value, bool movable, base::time_point until) {
@@ -191,14 +212,13 @@ departure stream_outlet::send(void* value, bool movable, base::time_point until)
     const call_scope* const scope = loop::thread_scope();
     w.cancellation = scope ? scope->cancel : nullptr;
     if (w.cancellation && !w.cancellation->add(w)) return departure::given_up;
+    bool ended;
     {
         const std::lock_guard lock(mutex_);
-        d = offer(value, movable);
-        // A cancellation from here on finds it in the list.
-        if (d == departure::full && w.cancellation && w.cancellation->is_cancelled())
-            d = departure::given_up;
-        if (d == departure::full) waiters_.push_back(w);
+        d = offer_or_wait(w);
+        ended = std::exchange(after_end_due_, false);
     }
+    if (ended) (void)after_end();
     if (d != departure::full) {
         if (w.cancellation) w.cancellation->remove(w);
         return d;
@@ -235,35 +255,40 @@ bool stream_outlet::suspend(detail::stream_wait& wait, void* value, bool movable
         w.outcome = departure::given_up;
         return false;
     }
-    departure d;
+    bool ended;
     {
         const std::lock_guard lock(mutex_);
-        d = offer(value, movable);
-        if (d == departure::full && w.cancellation && w.cancellation->is_cancelled())
-            d = departure::given_up;
-        if (d == departure::full) {
-            waiters_.push_back(w);
-            return true;
-        }
+        const departure d = offer_or_wait(w);
+        if (d == departure::full) return true;  // and may go on, and let go of the stream
         w.outcome = d;
+        ended = std::exchange(after_end_due_, false);
     }
+    if (ended) (void)after_end();
     if (w.cancellation) w.cancellation->remove(w);
     return false;
 }
 
 void stream_outlet::finish() noexcept {
-    const std::lock_guard lock(mutex_);
-    if (closed_ || ending_) return;
-    ending_ = true;
-    end_if_drained();
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_ || ending_) return;
+        ending_ = true;
+        end_if_drained();
+        if (!std::exchange(after_end_due_, false)) return;
+    }
+    (void)after_end();
 }
 
 void stream_outlet::fail(error e) noexcept {
-    const std::lock_guard lock(mutex_);
-    if (closed_ || ending_) return;
-    ending_ = true;
-    end_ = std::move(e);
-    end_if_drained();
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_ || ending_) return;
+        ending_ = true;
+        end_ = std::move(e);
+        end_if_drained();
+        if (!std::exchange(after_end_due_, false)) return;
+    }
+    (void)after_end();
 }
 
 // --- events ---
@@ -290,12 +315,16 @@ bool stream_outlet::send_waiting(base::list<outlet_waiter>& done) {
 
 turn stream_outlet::on_room() {
     base::list<outlet_waiter> done;
+    bool ended;
     {
         const std::lock_guard lock(mutex_);
         if (closed_) return turn::done;
         if (send_waiting(done)) end_if_drained();
+        if (closed_) close(*closed_, done);  // a value could not be sent: nor can what waits
+        ended = std::exchange(after_end_due_, false);
     }
-    return finish_all(done);
+    const turn t = ended ? after_end() : turn::done;
+    return finish_all(done) == turn::lost ? turn::lost : t;
 }
 
 turn stream_outlet::on_closed(error why) {
@@ -336,6 +365,7 @@ bool stream_outlet::wait_acknowledged(std::uint64_t number, base::time_point unt
 error stream_outlet::failure() {
     const std::lock_guard lock(mutex_);
     if (closed_) return *closed_;
+    if (!ending_) return error(errc::cancelled, "the stream has ended");
     return error(errc::conflict, "this end of the stream has been finished");
 }
 

@@ -5,6 +5,7 @@
 // Derived classes hand values over, to a session or to an inlet in this process.
 
 #include <atomic>
+#include <exception>
 #include <optional>
 
 #include "base/clock.hpp"
@@ -36,6 +37,30 @@ public:
     base::futex_word word{0};
     loop::resumer resumer;
     tenon::cancellation* cancellation = nullptr;
+};
+
+/// Of a server's stream: ends that an exception has let go of while the handler ran. They end with
+/// what the handler fails with, if it does, and otherwise once it has answered.
+class abandoned_ends {
+public:
+    enum end : unsigned { none = 0, in = 1, out = 2 };
+
+    /// When a handle lets go. False: the end is to be ended as usual.
+    bool note(end e) noexcept {
+        if (std::uncaught_exceptions() == 0) return false;
+        // seq_cst: either this sees that the handler has ended, or take() sees the end.
+        ends_.fetch_or(e);
+        return !is_over_.load() || (ends_.fetch_and(~unsigned{e}) & e) == 0;
+    }
+    /// The handler has answered or failed: what is left to be ended.
+    unsigned take() noexcept {
+        is_over_.store(true);
+        return ends_.exchange(none);
+    }
+
+private:
+    std::atomic<unsigned> ends_{none};
+    std::atomic<bool> is_over_{false};
 };
 
 class stream_outlet : public detail::outlet {
@@ -80,12 +105,14 @@ public:
 protected:
     ~stream_outlet() = default;
 
-    // Called with this object's mutex held. Values that cannot be sent throw failure.
+    // Called with this object's mutex held.
     /// `full`: no room, and on_room() will be called once there is.
     virtual detail::departure transmit(void* value, bool movable, const value_note& note) = 0;
     /// The end of this direction, with an error or without.
     virtual void transmit_end(const std::optional<error>& why, const value_note& last) = 0;
     virtual loop::event_loop* fallback() noexcept = 0;
+    /// After transmit_end(), without the mutex; there may be more to be ended.
+    virtual loop::turn after_end() noexcept { return loop::turn::done; }
     /// In transmit(), which then returns `closed`: this value cannot be sent at all.
     void unfit(error why) { unfit_ = std::move(why); }
 
@@ -93,6 +120,8 @@ private:
     static constexpr std::uint32_t default_buffer = 64;
 
     detail::departure offer(void* value, bool movable);
+    detail::departure offer_or_wait(outlet_waiter& w);
+    void tell_end(const value_note& last);
     detail::departure transmit_one(void* value, bool movable, value_note& note);
     void keep(void* value, bool movable);
     value_note next_note() noexcept;
@@ -116,9 +145,10 @@ private:
     std::uint64_t next_position_ = 0;    // of the next value; 0: the stream has no positions
     std::uint64_t next_epoch_ = 0;
     bool position_is_news_ = false;
-    std::optional<error> end_;     // fail() was called
-    bool ending_ = false;          // finish() or fail() was called
-    bool ended_ = false;           // … and the receiver has been told
+    std::optional<error> end_;  // fail() was called
+    bool ending_ = false;       // finish() or fail() was called
+    bool ended_ = false;        // … and the receiver has been told
+    bool after_end_due_ = false;
     std::optional<error> closed_;  // nothing can be sent
     std::optional<error> unfit_;
     stream_stats stats_;

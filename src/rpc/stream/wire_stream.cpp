@@ -105,9 +105,9 @@ void wire_stream::with_session(F f) noexcept {
         std::size_t pending;
         {
             const std::lock_guard session_lock(link_->mutex_);
-            if (!link_->session_ || !link_->session_->alive(ref_)) return;
+            if (!link_->session_ || !(unopened_ || link_->session_->alive(ref_))) return;
             f(*link_->session_);
-            gone = !link_->session_->alive(ref_);
+            gone = !unopened_ && !link_->session_->alive(ref_);
             if (gone) link_->leave_room_queue(*this);
             processing = link_->processing_;
             pending = link_->session_->out().pending();
@@ -123,14 +123,18 @@ void wire_stream::consumed(std::uint32_t n) noexcept {
     with_session([&](wire::session& s) { s.request_n(ref_, n); });
 }
 
-// The receiver wants no more. A peer that does not know our word for it stays without credit.
+// The receiver wants no more. A peer that does not know our word for it stays without credit, until
+// it hears that nothing comes from this side either.
 void wire_stream::stopped() noexcept {
-    const bool only = !has_out() || has_finished_.load();
-    if (!is_server() && plan_.types->kind == member_kind::sink) return;  // it forgoes the reply
-    if (!is_server() && only) return with_session([&](wire::session& s) { s.cancel(ref_); });
+    has_stopped_ = true;
+    const member_kind kind = plan_.types->kind;
+    if (!is_server() && kind == member_kind::sink) return;  // it forgoes the reply
+    if (!is_server() && kind == member_kind::source)
+        return with_session([&](wire::session& s) { s.cancel(ref_); });
     with_session([&](wire::session& s) {
+        if (unopened_) return;  // told when it is opened
         if (link_->peer_is_tenon()) s.extension(ref_, stop_extension, true, {}, {});
-        if (is_server()) s.cancel(ref_);
+        if (is_server() || (has_finished_ && !link_->peer_is_tenon())) s.cancel(ref_);
     });
 }
 
@@ -142,16 +146,88 @@ void wire_stream::acknowledged(std::uint64_t number) noexcept {
     });
 }
 
-void wire_stream::in_gone() noexcept { in_.stop(); }
+void wire_stream::in_gone() noexcept {
+    if (!is_server() || !abandoned_.note(abandoned_ends::in)) in_.stop();
+}
 
 // A server's function has ended, or let go of the last copy: that is the end of what it sends. A
 // client that does not say so has not meant to end.
 void wire_stream::out_gone() noexcept {
-    if (is_server()) return out_.finish();
+    if (is_server()) return abandoned_.note(abandoned_ends::out) ? void() : out_.finish();
     if (!out_.is_open()) return;
-    with_session([&](wire::session& s) { s.cancel(ref_); });
+    if (!leave_unopened()) with_session([&](wire::session& s) { s.cancel(ref_); });
     (void)out_.on_closed(error(errc::cancelled, "given up by the sender"));
     (void)in_.end(error(errc::cancelled, "given up by the sender"));
+}
+
+// The peer takes no more, so there is nothing to be told but the end.
+void wire_stream::finish_quietly() noexcept {
+    has_finished_ = true;
+    with_session([&](wire::session& s) { s.complete(ref_); });
+}
+
+// --- opening late ---
+
+result<void> wire_stream::request(wire::session& session, const opening& o,
+                                  const wire::outgoing& arguments) {
+    const bool is_source = plan_.types->kind == member_kind::source;
+    base::byte_buffer metadata;
+    metadata.append(o.metadata.view());
+    stream_status status = o.status;
+    status.open = !is_source;
+    put_stream_status(metadata, status);
+    auto sent =
+        session.request(is_source ? wire::request_kind::stream : wire::request_kind::channel,
+                        metadata.view(), arguments, this, first_grant());
+    if (!sent) return std::move(sent).error();
+    ref_ = *sent;
+    return {};
+}
+
+bool wire_stream::opens_with_value() const noexcept {
+    return !plan_.has_arguments && plan_.types->kind != member_kind::source;
+}
+
+void wire_stream::open_later(opening o) {
+    unopened_ = std::make_unique<opening>(std::move(o));
+    is_unopened_ = true;
+}
+
+bool wire_stream::request_at_last(wire::session& session, const wire::outgoing* value,
+                                  bool complete) {
+    base::byte_buffer metadata;
+    metadata.append(unopened_->metadata.view());
+    stream_status status = unopened_->status;
+    status.open = !value;
+    put_stream_status(metadata, status);
+    auto sent = session.request(wire::request_kind::channel, metadata.view(),
+                                value ? *value : wire::outgoing(), this, first_grant(), complete);
+    if (!sent) return false;
+    ref_ = *sent;
+    unopened_.reset();
+    is_unopened_ = false;
+    unlink();  // from the connection's list
+    if (has_stopped_ && link_->peer_is_tenon())
+        session.extension(ref_, stop_extension, true, {}, {});
+    return true;
+}
+
+// True: the peer will never hear of it.
+bool wire_stream::leave_unopened() noexcept {
+    {
+        const std::lock_guard lock(link_mutex_);
+        if (!link_ || !is_unopened_) return false;
+        {
+            const std::lock_guard session_lock(link_->mutex_);
+            if (!unopened_) return false;
+            unopened_.reset();
+            is_unopened_ = false;
+            unlink();
+        }
+        std::exchange(link_, nullptr)->stream_ended();
+    }
+    release();  // the session's share; the caller has another
+    return true;
 }
 
 void wire_stream::detach() noexcept {
@@ -182,7 +258,7 @@ departure wire_stream::wire_outlet::transmit(void* value, bool movable, const va
         const std::uint32_t n = granted_.exchange(0);
         credit_ = n > wire::max_n - credit_ ? wire::max_n : credit_ + n;
     }
-    if (credit_ == 0) return departure::full;
+    if (credit_ == 0 && !s_.is_unopened_.load(std::memory_order_relaxed)) return departure::full;
     thread_local base::byte_buffer encoded;
     thread_local base::byte_buffer metadata;
     encoded.clear();
@@ -211,27 +287,30 @@ departure wire_stream::wire_outlet::transmit(void* value, bool movable, const va
     const base::block_ref placed = link.place(payload);
     std::array<std::byte, wire::reference_size> room;
     bool processing;
+    bool is_first = false;  // it goes with the request, and needs no credit
     std::size_t pending;
     {
         const std::lock_guard session_lock(link.mutex_);
         if (!link.session_) return departure::closed;
         wire::session& session = *link.session_;
-        if (session.out().pending() > high_water) {
+        if (session.out().pending() > high_water && !s_.unopened_) {
             link.enter_room_queue(s_);
             return departure::full;
         }
         if (note.says_something() && link.peer_is_tenon())
             put_stream_status(metadata, {note, {}, false, {}, {}});
         const wire::outgoing out = link.passed(placed, payload, room);
-        const wire::send_result sent = session.send(s_.ref_, out, metadata.view());
-        if (sent != wire::send_result::sent) {
+        wire::send_result sent = wire::send_result::no_credit;
+        if (!s_.unopened_) sent = session.send(s_.ref_, out, metadata.view());
+        else if (s_.request_at_last(session, &out, false)) is_first = true;
+        if (sent != wire::send_result::sent && !is_first) {
             link.not_sent(out);
-            return sent == wire::send_result::gone ? departure::closed : departure::full;
+            return departure::full;  // or it has just ended, and on_closed() follows and says why
         }
         processing = link.processing_;
         pending = session.out().pending();
     }
-    if (credit_ != wire::max_n) --credit_;
+    if (credit_ != wire::max_n && !is_first) --credit_;
     link.flush_soon(processing, pending > worth_a_write);
     return departure::sent;
 }
@@ -240,15 +319,28 @@ void wire_stream::wire_outlet::transmit_end(const std::optional<error>& why,
                                             const value_note& last) {
     s_.has_finished_ = true;
     const bool is_source = s_.plan_.types->kind == member_kind::source;
+    if (why && s_.leave_unopened()) {
+        s_.failed_ = why;
+        return;
+    }
     s_.with_session([&](wire::session& session) {
+        if (s_.unopened_) return (void)s_.request_at_last(session, nullptr, true);
+        const bool is_tenon = s_.link_->peer_is_tenon();
         base::byte_buffer text;
-        if (why && (is_source || !s_.link_->peer_is_tenon())) {
-            encode_error(*why, s_.link_->peer_is_tenon(), text);
+        if (why && (is_source || !is_tenon)) {
+            encode_error(*why, is_tenon, text);
+            s_.failed_ = why;
             return session.fail(s_.ref_, why->code(), text.view());
         }
-        if (s_.link_->peer_is_tenon()) put_stream_status(text, {last, why, false, {}, {}});
+        if (is_tenon) put_stream_status(text, {last, why, false, {}, {}});
         session.complete(s_.ref_, text.view());
+        // Nor does the server's direction go on; that is how foreign ones are told.
+        if (s_.has_stopped_ && !is_tenon && !s_.is_server()) session.cancel(s_.ref_);
     });
+}
+
+turn wire_stream::wire_outlet::after_end() noexcept {
+    return s_.failed_ ? s_.in_.end(s_.failed_) : turn::done;
 }
 
 // --- what comes ---
@@ -264,7 +356,12 @@ turn wire_stream::on_value(wire::event& ev, base::block_ref owner) {
     }
     if (!ev.complete) return t;
     const turn at_end = in_.end(std::move(status.failed), ev.next ? value_note() : status.note);
-    return at_end == turn::lost ? at_end : t;
+    if (at_end == turn::lost) t = at_end;
+    if (is_server() || plan_.types->kind != member_kind::sink) return t;
+    // A sink that has replied takes no more.
+    if (out_.on_closed(stopped_error()) == turn::lost) t = turn::lost;
+    if (!ev.ended) finish_quietly();
+    return t;
 }
 
 turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
@@ -292,9 +389,11 @@ turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
             if (ev.ended) both(in_.end(error(errc::cancelled, "given up by the client")));
             break;
         case wire::event_kind::extension:
-            if (ev.code == stop_extension) both(out_.on_closed(stopped_error()));
             if (ev.code == acknowledge_extension && ev.data.size() == 8)
                 out_.on_acknowledged(wire::load_be64(ev.data.data()));
+            if (ev.code != stop_extension || !has_out()) break;
+            both(out_.on_closed(stopped_error()));
+            finish_quietly();
             break;
         default: break;
     }
@@ -324,7 +423,12 @@ turn wire_stream::cancel_call(service_call* call) {
 // --- the call that serves it ---
 
 void wire_stream::answer(service_call& call, void* result) {
-    if (plan_.types->kind != member_kind::sink) return;  // the ends say what there is to say
+    const unsigned left = abandoned_.take();
+    if (plan_.types->kind != member_kind::sink) {  // the ends say what there is to say
+        if (left & abandoned_ends::out) out_.finish();
+        if (left & abandoned_ends::in) in_.stop();
+        return;
+    }
     base::byte_buffer encoded;
     const shape& type = *call.method().signature().result;
     const bool is_value = call.method().signature().result->kind != kind::nothing;
@@ -343,6 +447,7 @@ void wire_stream::answer(service_call& call, void* result) {
 }
 
 void wire_stream::fail(service_call&, const error& e) {
+    (void)abandoned_.take();
     (void)out_.on_closed(e);
     with_session([&](wire::session& s) {
         base::byte_buffer text;

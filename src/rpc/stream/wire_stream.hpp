@@ -32,6 +32,7 @@ struct stream_plan {
     codec wire_codec = codec::msgpack;
     decode_options decoding;
     const loop::spin_policy* spin;
+    bool has_arguments = true;
 };
 
 /// Whether the event is of a stream with values, whose user is a wire_stream.
@@ -56,11 +57,28 @@ public:
         if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
 
-    /// Its stream in the session; mutex of the connection held.
+    /// Server: its stream in the session; mutex of the connection held.
     void attach(wire::stream_ref ref) noexcept { ref_ = ref; }
-    wire::stream_ref ref() const noexcept { return ref_; }
-    /// What the first REQUEST or REQUEST_N of this side grants.
+    /// Server: what the first REQUEST_N grants.
     std::uint32_t first_grant() const noexcept;
+
+    /// What a client's request says of a stream besides its arguments.
+    struct opening {
+        base::byte_buffer metadata;
+        stream_status status;
+    };
+    /// Client: asks for the stream. Mutex of the connection held.
+    result<void> request(wire::session& session, const opening& o, const wire::outgoing& arguments);
+    /// Client: whether REQUEST_CHANNEL is to bring the first value, since a peer that has not said
+    /// hello takes what it brings for one.
+    bool opens_with_value() const noexcept;
+    /// … which it then does, unless the peer says hello before; meanwhile the stream is in the
+    /// connection's list. Mutex of the connection held.
+    void open_later(opening o);
+    /// The request of one that waits, with its first value or without; `complete`: no value follows.
+    /// False: it still waits. Mutex of the connection held.
+    bool request_at_last(wire::session& session, const wire::outgoing* value, bool complete);
+
     /// The peer's first grant.
     void begin(std::uint32_t credit, const stream_status& asked) noexcept {
         out_.begin(credit);
@@ -117,6 +135,7 @@ private:
     private:
         detail::departure transmit(void* value, bool movable, const value_note& note) override;
         void transmit_end(const std::optional<error>& why, const value_note& last) override;
+        loop::turn after_end() noexcept override;
         loop::event_loop* fallback() noexcept override { return &s_.loop_; }
 
         wire_stream& s_;
@@ -134,7 +153,8 @@ private:
     template <class F>
     void with_session(F f) noexcept;
     void detach() noexcept;
-    void give_up() noexcept;
+    bool leave_unopened() noexcept;
+    void finish_quietly() noexcept;
     loop::turn on_value(wire::event& ev, base::block_ref owner);
     loop::turn cancel_call(service_call* call);
 
@@ -146,13 +166,18 @@ private:
     base::mutex link_mutex_;
     connection* link_;  // null once detached; guarded by link_mutex_
 
-    wire::stream_ref ref_;               // does not change once the stream can be seen
-    service_call* call_ = nullptr;       // guarded by the connection's mutex
-    service_call* cancelled_ = nullptr;  // the reader's; with a share
+    wire::stream_ref ref_;                  // set once, under the connection's mutex
+    std::unique_ptr<opening> unopened_;     // guarded by the connection's mutex
+    std::atomic<bool> is_unopened_{false};  // a hint
+    service_call* call_ = nullptr;          // guarded by the connection's mutex
+    service_call* cancelled_ = nullptr;     // the reader's; with a share
 
     stream_inlet in_;
     wire_outlet out_;
-    std::atomic<bool> has_finished_{false};  // out_ has told its end
+    std::atomic<bool> has_finished_{false};  // out_ has told its end …
+    std::atomic<bool> has_stopped_{false};   // in_ wants no more
+    abandoned_ends abandoned_;
+    std::optional<error> failed_;  // … which was the end of both; guarded by out_'s mutex
 };
 
 }  // namespace tenon::inline v0::rpc
