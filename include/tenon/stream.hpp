@@ -17,6 +17,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "tenon/duplex.hpp"
 #include "tenon/reader.hpp"
 #include "tenon/writer.hpp"
 
@@ -63,49 +64,6 @@ private:
     }
 
     reader<answer> reply_;
-};
-
-/// Both ends of a channel, as one side sees it.
-template <class In, class Out>
-class duplex : public reader<In>, public writer<Out> {
-public:
-    duplex() noexcept = default;
-    explicit duplex(detail::stream_ends ends) noexcept
-        : reader<In>(std::move(ends.in)), writer<Out>(std::move(ends.out)) {}
-    explicit operator bool() const noexcept { return this->in_side().core() != nullptr; }
-
-    reader<In>& in_side() noexcept { return *this; }
-    const reader<In>& in_side() const noexcept { return *this; }
-    writer<Out>& out_side() noexcept { return *this; }
-
-    /// Receives one value; false once the sender has ended.
-    bool recv(In& v) {
-        auto got = this->get();
-        if (got) v = *std::move(got);
-        return got.has_value();
-    }
-    /// Sends one value and receives the next. Throws failure(data_loss) if the peer ends instead.
-    In send_recv(const Out& v) {
-        this->send(v);
-        return send_recv_result(this->get_until(detail::time_point::max())).value();
-    }
-    /// The same with a limit, `deadline` if it is over: then the stream is stopped, because the late
-    /// answer would be taken for that of the next question.
-    result<In> send_recv_for(const Out& v, std::chrono::nanoseconds limit) {
-        const auto until = std::chrono::steady_clock::now() + limit;
-        auto sent = this->send_for(v, limit);
-        if (!sent) return std::move(sent).error();
-        auto got = send_recv_result(this->get_until(until));
-        if (!got) this->stop();
-        return got;
-    }
-
-private:
-    static result<In> send_recv_result(result<std::optional<In>> got) {
-        if (!got) return std::move(got).error();
-        if (!*got) return error(errc::data_loss, "the stream ended without an answer");
-        return **std::move(got);
-    }
 };
 
 }  // namespace tenon::inline v0

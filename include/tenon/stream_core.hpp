@@ -74,7 +74,7 @@ namespace detail {
 
 /// How objects of a type are kept in queues.
 struct value_ops {
-    const shape* type;
+    const shape* type;  // null: never encoded
     std::size_t size;
     std::size_t align;
     bool is_flat;                                 // without memory of its own
@@ -85,13 +85,13 @@ struct value_ops {
     void (*destroy)(void*) noexcept;
 };
 
+/// Of objects that need not be described, and never leave the process.
 template <class T>
-constexpr value_ops make_value_ops() {
+constexpr value_ops make_object_ops() {
     static_assert(std::is_nothrow_move_constructible_v<T>,
                   "values of streams are moved, which must not throw");
     static_assert(std::is_default_constructible_v<T>, "values of streams are made, then filled");
     value_ops o{};
-    o.type = &shape_of<T>();
     o.size = sizeof(T);
     o.align = alignof(T);
     o.is_flat = std::is_trivially_copyable_v<T>;
@@ -106,6 +106,15 @@ constexpr value_ops make_value_ops() {
         *static_cast<T*>(to) = std::move(*static_cast<T*>(from));
     };
     o.destroy = [](void* v) noexcept { static_cast<T*>(v)->~T(); };
+    return o;
+}
+template <class T>
+inline constexpr value_ops object_ops_of = make_object_ops<T>();
+
+template <class T>
+constexpr value_ops make_value_ops() {
+    value_ops o = make_object_ops<T>();
+    o.type = &shape_of<T>();
     return o;
 }
 /// Of nothing: a direction without values.
@@ -184,6 +193,8 @@ public:
     virtual stream_origin origin() const noexcept = 0;
     /// Tells the sender that all values up to that number have been dealt with.
     virtual void acknowledge(std::uint64_t number) noexcept = 0;
+    /// The next n values are dropped as they come.
+    virtual void skip(std::uint64_t n) = 0;
     /// No more values are wanted; those that wait are dropped.
     virtual void stop() noexcept = 0;
     virtual stream_stats stats() = 0;
@@ -219,6 +230,9 @@ public:
     virtual error failure() = 0;
     virtual bool is_open() noexcept = 0;
     virtual stream_stats stats() = 0;
+    /// What happens to values for which there is no room; to be changed before the first value.
+    virtual flow_settings flow() = 0;
+    virtual void set_flow(const flow_settings& flow) = 0;
 
 protected:
     ~outlet();

@@ -57,7 +57,10 @@ public:
     bool send(T&& v) { return send_until(&v, true, never).value(); }
     /// The same with a limit; `deadline` if there was no room in time.
     result<bool> send_for(const T& v, std::chrono::nanoseconds limit) {
-        return send_until(const_cast<T*>(&v), false, std::chrono::steady_clock::now() + limit);
+        return send_before(v, std::chrono::steady_clock::now() + limit);
+    }
+    result<bool> send_before(const T& v, std::chrono::steady_clock::time_point until) {
+        return send_until(const_cast<T*>(&v), false, until);
     }
 
     /// `co_await w.send_async(v)`: as send(), suspending the coroutine.

@@ -61,6 +61,7 @@ public:
     }
 
     method_entry& method() const noexcept { return *method_; }
+    detail::runtime_core& runtime() const noexcept { return runtime_; }
     const peer_info& peer_of() const noexcept { return *peer_; }
     scopes from() const noexcept { return path_->from(); }
 

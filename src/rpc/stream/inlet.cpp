@@ -46,10 +46,14 @@ turn stream_inlet::push(const coding::source& data, base::block_ref owner, const
     base::list<inlet_waiter> others;  // that wait in vain
     bool is_misfit = false;
     bool flooded = false;
+    std::uint32_t grant = 0;
     {
         const std::lock_guard lock(mutex_);
         if (ended_ || stopped_) return turn::done;
-        if (waiters_.empty()) {
+        if (is_skipped(note, data.in.size())) {
+            // In process the sender, whose mutex is held, sees the room itself.
+            if (!misfit) grant = due_grant(!waiters_.empty());
+        } else if (waiters_.empty()) {
             flooded = encoded_.bytes() + data.in.size() > most_bytes && !encoded_.empty();
             if (!flooded) encoded_.push(data.in, std::move(owner), note);
         } else if (decode(data, waiters_.front().to)) {
@@ -65,6 +69,7 @@ turn stream_inlet::push(const coding::source& data, base::block_ref owner, const
     if (flooded)
         return fail_here(error(errc::overloaded,
                                "values too large to be kept came faster than they were taken"));
+    if (grant != 0) feeder_.consumed(grant);
     if (is_misfit && misfit) *misfit = true;
     else if (is_misfit) feeder_.stopped();
     return waiter ? waiter->finish() : finish_all(others);
@@ -89,7 +94,9 @@ bool stream_inlet::push_object(void* value, bool movable, const value_note& note
     {
         const std::lock_guard lock(mutex_);
         if (ended_ || stopped_) return true;  // nobody misses it
-        if (!waiters_.empty()) {
+        if (is_skipped(note, 0)) {
+            --taken_;  // it has taken no room
+        } else if (!waiters_.empty()) {
             waiter = &waiters_.pop_front();
             if (movable || !ops_.copy) {
                 ops_.assign(waiter->to, value);
@@ -140,6 +147,17 @@ turn stream_inlet::fail_here(error e) {
 
 // --- taking ---
 
+// Those that the sender dropped count.
+bool stream_inlet::is_skipped(const value_note& n, std::size_t size) noexcept {
+    if (skip_ == 0) [[likely]]
+        return false;
+    skip_ -= std::min(skip_, n.gap);
+    if (skip_ == 0) return false;
+    --skip_;
+    note_taken(n, size);
+    return true;
+}
+
 void stream_inlet::note_taken(const value_note& n, std::size_t size) noexcept {
     ++stats_.passed;
     bytes_ += size;
@@ -151,7 +169,7 @@ void stream_inlet::note_taken(const value_note& n, std::size_t size) noexcept {
 }
 
 std::uint32_t stream_inlet::due_grant(bool all) noexcept {
-    if (taken_ == 0 || ended_ || (!all && taken_ < granted_ - granted_ / 2)) return 0;
+    if (taken_ == 0 || ended_ || (!all && !at_once_ && taken_ < granted_ - granted_ / 2)) return 0;
     std::uint32_t n = std::exchange(taken_, 0);
     if (granted_ < window_ && bytes_ / stats_.passed * granted_ * 2 <= wanted_bytes) {
         const std::uint32_t more = std::min(granted_, window_ - granted_);
@@ -308,6 +326,19 @@ void stream_inlet::hop(detail::stream_wait& wait, std::coroutine_handle<> h,
 std::optional<error> stream_inlet::failure() {
     const std::lock_guard lock(mutex_);
     return failure_;
+}
+
+void stream_inlet::skip(std::uint64_t n) {
+    std::uint32_t grant;
+    {
+        const std::lock_guard lock(mutex_);
+        skip_ += n;
+        while (!encoded_.empty() && is_skipped(encoded_.front_note(), 0))
+            bytes_ += encoded_.pop().data.size();
+        while (!objects_.empty() && is_skipped(objects_.note(0), 0)) objects_.pop();
+        grant = due_grant(false);
+    }
+    if (grant != 0) feeder_.consumed(grant);
 }
 
 void stream_inlet::stop() noexcept {

@@ -82,6 +82,8 @@ public:
         decoding_ = options;
     }
     void set_origin(const stream_origin& o) noexcept { origin_ = o; }
+    /// Before the first value: the feeder is told of every value that is taken, at once.
+    void tell_at_once() noexcept { at_once_ = true; }
     /// More bytes than that do not wait here: then the stream fails.
     static constexpr std::size_t most_bytes = std::size_t{256} << 20;
     /// Values that may come at once are not to be much more than that.
@@ -109,6 +111,7 @@ public:
     std::optional<error> failure() override;
     stream_origin origin() const noexcept override { return origin_; }
     void acknowledge(std::uint64_t number) noexcept override { feeder_.acknowledged(number); }
+    void skip(std::uint64_t n) override;
     void stop() noexcept override;
     stream_stats stats() override;
 
@@ -126,6 +129,7 @@ private:
     detail::arrival take(void* to, news& n);
     detail::arrival take_or_wait(inlet_waiter& w, news& n);
     bool decode(const coding::source& from, void* to);
+    bool is_skipped(const value_note& n, std::size_t size) noexcept;
     void note_taken(const value_note& n, std::size_t size) noexcept;
     std::uint32_t due_grant(bool all) noexcept;
     void take_waiters(base::list<inlet_waiter>& to) noexcept;
@@ -138,6 +142,7 @@ private:
 
     const detail::value_ops& ops_;
     const std::uint32_t window_;
+    bool at_once_ = false;
     stream_feeder& feeder_;
     codec codec_ = codec::msgpack;
     decode_options decoding_;
@@ -153,6 +158,7 @@ private:
     std::uint32_t taken_ = 0;  // since the last grant
     std::uint32_t granted_;    // values that may be on their way or here
     std::uint64_t bytes_ = 0;  // of all encoded values that were taken
+    std::uint64_t skip_ = 0;   // so many of the values to come are dropped
     stream_stats stats_;
 
     loop::adaptive_spin spin_;  // of one blocking waiter at a time

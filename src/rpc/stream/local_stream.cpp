@@ -2,94 +2,15 @@
 
 #include "rpc/direct_client.hpp"
 #include "rpc/server_core.hpp"
-#include "rpc/stream/wire_stream.hpp"
+#include "rpc/stream/direction.hpp"
 
 namespace tenon::inline v0::rpc {
 
-using detail::departure;
 using detail::member_kind;
-using loop::turn;
 
 namespace {
 
 const peer_info this_process{"inproc", {}, false, -1, 0, 0};
-
-error stopped_error() { return error(errc::cancelled, "the receiver takes no more"); }
-
-/// One direction: an outlet on one side, an inlet on the other.
-class direction final : public stream_feeder {
-public:
-    direction(const detail::value_ops& sent, const detail::value_ops& taken, bool same_types,
-              const detail::flow_settings& flow, codec c, const decode_options& decoding,
-              loop::event_loop& loop, const loop::spin_policy& spin)
-        : same_types_(same_types),
-          codec_(c),
-          loop_(loop),
-          in(taken, flow.window != 0 ? flow.window : default_window(taken), wire::max_n, *this,
-             spin),
-          out(*this, sent, flow) {
-        in.set_codec(c, decoding);
-    }
-
-    void consumed(std::uint32_t) noexcept override { (void)out.on_room(); }
-    void stopped() noexcept override { (void)out.on_closed(stopped_error()); }
-    void acknowledged(std::uint64_t number) noexcept override { out.on_acknowledged(number); }
-    loop::event_loop* fallback() noexcept override { return &loop_; }
-
-    /// Both ends, at once.
-    void shut(const error& why) {
-        (void)out.on_closed(why);
-        (void)in.end(why);
-    }
-
-private:
-    class local_outlet final : public stream_outlet {
-    public:
-        local_outlet(direction& d, const detail::value_ops& ops, const detail::flow_settings& flow)
-            : stream_outlet(ops, flow), d_(d) {}
-
-    private:
-        departure transmit(void* value, bool movable, const value_note& note) override {
-            std::optional<error> misfit;
-            const departure d = d_.pass(value, movable, note, misfit);
-            if (misfit) unfit(*std::move(misfit));
-            return d;
-        }
-        void transmit_end(const std::optional<error>& why, const value_note& last) override {
-            (void)d_.in.end(why, last);
-        }
-        loop::event_loop* fallback() noexcept override { return &d_.loop_; }
-
-        direction& d_;
-    };
-
-    departure pass(void* value, bool movable, const value_note& note,
-                   std::optional<error>& misfit) {
-        if (in.is_stopped()) return departure::full;  // on_closed() follows
-        turn t;
-        if (same_types_)
-            return in.push_object(value, movable, note, t) ? departure::sent : departure::full;
-        if (!in.has_room()) return departure::full;
-        base::byte_buffer encoded;
-        if (auto done = coding::encode_object(codec_, *out.ops().type, value, encoded); !done) {
-            misfit = error(errc::internal,
-                           "the value cannot be sent: " + std::string(done.error().message()));
-            return departure::closed;
-        }
-        bool refused = false;
-        (void)in.push(encoded.view(), {}, note, &refused);
-        if (refused) misfit = in.failure();
-        return refused ? departure::closed : departure::sent;
-    }
-
-    const bool same_types_;
-    const codec codec_;
-    loop::event_loop& loop_;
-
-public:
-    stream_inlet in;
-    local_outlet out;
-};
 
 class local_stream final : public reply_path, public cancel_hook {
 public:
@@ -136,7 +57,7 @@ public:
         }
         if (down_.in.ops().size != 0) (void)down_.out.try_send(result, true);
         (void)down_.in.end({});
-        (void)up_.out.on_closed(stopped_error());
+        (void)up_.out.on_closed(direction::stopped_error());
     }
     void fail(service_call&, const error& e) override {
         (void)abandoned_.take();

@@ -20,13 +20,13 @@ void outlet_waiter::on_cancel() noexcept { out->leave(*this); }
 
 stream_outlet::stream_outlet(const detail::value_ops& ops,
                              const detail::flow_settings& flow) noexcept
-    : ops_(ops),
-      flow_(flow),
-      buffer_(flow.buffer != 0 || flow.overflow == overflow::block ||
-                      flow.overflow == overflow::fail
-                  ? flow.buffer
-                  : default_buffer),
-      waiting_(ops) {}
+    : ops_(ops), flow_(flow), buffer_(buffer_of(flow)), waiting_(ops) {}
+
+std::uint32_t stream_outlet::buffer_of(const detail::flow_settings& flow) noexcept {
+    constexpr std::uint32_t usual = 64;
+    if (flow.overflow == overflow::block || flow.overflow == overflow::fail) return flow.buffer;
+    return flow.buffer != 0 ? flow.buffer : usual;
+}
 
 void stream_outlet::leave(outlet_waiter& w) noexcept {
     {
@@ -367,6 +367,17 @@ error stream_outlet::failure() {
     if (closed_) return *closed_;
     if (!ending_) return error(errc::cancelled, "the stream has ended");
     return error(errc::conflict, "this end of the stream has been finished");
+}
+
+detail::flow_settings stream_outlet::flow() {
+    const std::lock_guard lock(mutex_);
+    return flow_;
+}
+
+void stream_outlet::set_flow(const detail::flow_settings& flow) {
+    const std::lock_guard lock(mutex_);
+    flow_ = flow;
+    buffer_ = buffer_of(flow);
 }
 
 bool stream_outlet::is_open() noexcept {

@@ -87,6 +87,8 @@ public:
     error failure() override;
     bool is_open() noexcept override;
     stream_stats stats() override;
+    detail::flow_settings flow() override;
+    void set_flow(const detail::flow_settings& flow) override;
 
     /// Before the first value.
     void set_start(const stream_start& s) noexcept { start_ = s; }
@@ -117,8 +119,7 @@ protected:
     void unfit(error why) { unfit_ = std::move(why); }
 
 private:
-    static constexpr std::uint32_t default_buffer = 64;
-
+    static std::uint32_t buffer_of(const detail::flow_settings& flow) noexcept;
     detail::departure offer(void* value, bool movable);
     detail::departure offer_or_wait(outlet_waiter& w);
     void tell_end(const value_note& last);
@@ -134,11 +135,11 @@ private:
     static loop::turn finish_all(base::list<outlet_waiter>& all) noexcept;
 
     const detail::value_ops& ops_;
-    const detail::flow_settings flow_;
-    const std::uint32_t buffer_;
     stream_start start_;
 
-    base::mutex mutex_;                  // guards all below
+    base::mutex mutex_;  // guards all below
+    detail::flow_settings flow_;
+    std::uint32_t buffer_;
     object_queue waiting_;               // values, by policy
     base::list<outlet_waiter> waiters_;  // their senders wait
     std::uint64_t gap_ = 0;              // dropped behind all that waits

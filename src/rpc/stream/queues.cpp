@@ -73,15 +73,19 @@ void encoded_queue::push(bytes_view data, base::block_ref owner, const value_not
     bytes_ += data.size();
 }
 
+value_note encoded_queue::front_note() const noexcept {
+    head h;
+    std::memcpy(&h, row_.data() + at_, sizeof h);
+    value_note note;
+    if (h.has_note) std::memcpy(&note, row_.data() + at_ + sizeof h, sizeof note);
+    return note;
+}
+
 encoded_queue::item encoded_queue::pop() noexcept {
     head h;
     std::memcpy(&h, row_.data() + at_, sizeof h);
-    at_ += sizeof h;
-    value_note note;
-    if (h.has_note) {
-        std::memcpy(&note, row_.data() + at_, sizeof note);
-        at_ += sizeof note;
-    }
+    const value_note note = front_note();
+    at_ += sizeof h + (h.has_note ? sizeof note : 0);
     item i;
     if (h.is_large) {
         i = std::move(large_.front());

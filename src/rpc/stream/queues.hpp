@@ -83,6 +83,7 @@ public:
     std::size_t bytes() const noexcept { return bytes_; }
 
     void push(bytes_view data, base::block_ref owner, const value_note& note);
+    value_note front_note() const noexcept;
     /// Takes the front. The data of a small one is valid until the next push() or clear().
     item pop() noexcept;
     void clear() noexcept;

@@ -1,0 +1,90 @@
+#pragma once
+// direction: both ends of one direction of a stream within this process. Objects are handed over;
+// nothing is encoded unless the two sides were compiled with different types.
+
+#include "codec/codec.hpp"
+#include "rpc/stream/inlet.hpp"
+#include "rpc/stream/outlet.hpp"
+#include "rpc/stream/wire_stream.hpp"
+
+namespace tenon::inline v0::rpc {
+
+/// An outlet on one side, an inlet on the other. The outlet's mutex is taken before the inlet's.
+class direction final : public stream_feeder {
+public:
+    direction(const detail::value_ops& sent, const detail::value_ops& taken, bool same_types,
+              const detail::flow_settings& flow, codec c, const decode_options& decoding,
+              loop::event_loop& loop, const loop::spin_policy& spin)
+        : same_types_(same_types),
+          codec_(c),
+          loop_(loop),
+          in(taken, flow.window != 0 ? flow.window : default_window(taken), wire::max_n, *this,
+             spin),
+          out(*this, sent, flow) {
+        in.set_codec(c, decoding);
+    }
+
+    void consumed(std::uint32_t) noexcept override { (void)out.on_room(); }
+    void stopped() noexcept override { (void)out.on_closed(stopped_error()); }
+    void acknowledged(std::uint64_t number) noexcept override { out.on_acknowledged(number); }
+    loop::event_loop* fallback() noexcept override { return &loop_; }
+
+    static error stopped_error() { return error(errc::cancelled, "the receiver takes no more"); }
+
+    /// Both ends, at once.
+    void shut(const error& why) {
+        (void)out.on_closed(why);
+        (void)in.end(why);
+    }
+
+private:
+    class local_outlet final : public stream_outlet {
+    public:
+        local_outlet(direction& d, const detail::value_ops& ops, const detail::flow_settings& flow)
+            : stream_outlet(ops, flow), d_(d) {}
+
+    private:
+        detail::departure transmit(void* value, bool movable, const value_note& note) override {
+            std::optional<error> misfit;
+            const detail::departure d = d_.pass(value, movable, note, misfit);
+            if (misfit) unfit(*std::move(misfit));
+            return d;
+        }
+        void transmit_end(const std::optional<error>& why, const value_note& last) override {
+            (void)d_.in.end(why, last);
+        }
+        loop::event_loop* fallback() noexcept override { return &d_.loop_; }
+
+        direction& d_;
+    };
+
+    detail::departure pass(void* value, bool movable, const value_note& note,
+                           std::optional<error>& misfit) {
+        if (in.is_stopped()) return detail::departure::full;  // on_closed() follows
+        loop::turn t;
+        if (same_types_)
+            return in.push_object(value, movable, note, t) ? detail::departure::sent
+                                                           : detail::departure::full;
+        if (!in.has_room()) return detail::departure::full;
+        base::byte_buffer encoded;
+        if (auto done = coding::encode_object(codec_, *out.ops().type, value, encoded); !done) {
+            misfit = error(errc::internal,
+                           "the value cannot be sent: " + std::string(done.error().message()));
+            return detail::departure::closed;
+        }
+        bool refused = false;
+        (void)in.push(encoded.view(), {}, note, &refused);
+        if (refused) misfit = in.failure();
+        return refused ? detail::departure::closed : detail::departure::sent;
+    }
+
+    const bool same_types_;
+    const codec codec_;
+    loop::event_loop& loop_;
+
+public:
+    stream_inlet in;
+    local_outlet out;
+};
+
+}  // namespace tenon::inline v0::rpc
