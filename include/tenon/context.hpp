@@ -13,6 +13,8 @@
 namespace tenon::inline v0 {
 
 class cancellation;
+class session;        // tenon/session.hpp
+class served_stream;  // the same
 
 /// The other end of a connection.
 struct peer_info {
@@ -36,6 +38,12 @@ public:
     std::string_view route() const noexcept;
 
     const peer_info& peer() const noexcept;
+
+    /// The connection that the call came over, and the stream that is served: for objects of the
+    /// program's own; see tenon/session.hpp. Of a call that is no stream stream() throws
+    /// failure(conflict).
+    tenon::session& session() noexcept;
+    served_stream& stream();
 
     /// The time by which the caller wants the answer; nothing if it set no limit. Tenon calls made
     /// inside the handler inherit it.

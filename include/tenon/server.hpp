@@ -23,6 +23,8 @@ class server_core;
 }  // namespace rpc
 
 class functions;
+class session;        // tenon/session.hpp
+class served_stream;  // the same
 
 namespace detail {
 template <class First = void, class...>
@@ -124,6 +126,17 @@ public:
     /// Called when the server has started, with its endpoints (real port numbers); may be given
     /// several.
     server& on_started(std::function<void(const std::vector<std::string>&)> f);
+
+    /// Called as user code of the connection's loop, so to be quick, when a client has connected (not
+    /// one in process, which has no connection) and when its connection has ended; may be given
+    /// several, before start(). Calls of the connection run between the two, except that coroutines
+    /// which do not heed their cancellation may run on. What a callback throws is logged.
+    server& on_connected(std::function<void(session&)> f);
+    server& on_disconnected(std::function<void(session&)> f);
+    /// The same of streams: before the member's function is called (in process on the thread that
+    /// opens the stream), and when nothing more can pass; a function that still has an end may run on.
+    server& on_stream_opened(std::function<void(served_stream&)> f);
+    server& on_stream_closed(std::function<void(served_stream&)> f);
 
     /// Begins to accept. Throws failure(conflict) if it was started before.
     void start();

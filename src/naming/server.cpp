@@ -32,6 +32,26 @@ detail::method_info& server::operate(std::string_view service, std::string_view 
 
 void server::keep(std::unique_ptr<kept> object) { kept_.push_back(std::move(object)); }
 
+server& server::on_connected(std::function<void(session&)> f) {
+    core_->callbacks().connected.push_back(std::move(f));
+    return *this;
+}
+
+server& server::on_disconnected(std::function<void(session&)> f) {
+    core_->callbacks().disconnected.push_back(std::move(f));
+    return *this;
+}
+
+server& server::on_stream_opened(std::function<void(served_stream&)> f) {
+    core_->callbacks().opened.push_back(std::move(f));
+    return *this;
+}
+
+server& server::on_stream_closed(std::function<void(served_stream&)> f) {
+    core_->callbacks().closed.push_back(std::move(f));
+    return *this;
+}
+
 server& server::on_started(std::function<void(const std::vector<std::string>&)> f) {
     core_->on_started(std::move(f));
     return *this;

@@ -192,7 +192,10 @@ direct_client::direct_client(std::string_view endpoint, const client_options& op
       text_(transport::to_string(endpoint_)),
       options_(options),
       runtime_((options.runtime ? *options.runtime : tenon::runtime::process()).shared_core()) {
-    if (is_local()) return;
+    if (is_local()) {
+        session_ = std::make_shared<local_session>();
+        return;
+    }
     connection_ = new client_connection(runtime_, endpoint_, options_);
     (void)connection_->connect();
 }

@@ -75,6 +75,8 @@ public:
     const std::shared_ptr<detail::runtime_core>& shared_runtime() const noexcept {
         return runtime_;
     }
+    /// What in-process servers know of this client; null for other endpoints.
+    const std::shared_ptr<local_session>& session() const noexcept { return session_; }
 
 private:
     result<bytes> call_encoded_here(std::string_view route, codec c, bytes_view arguments,
@@ -90,6 +92,7 @@ private:
     const std::string text_;
     const client_options options_;
     const std::shared_ptr<detail::runtime_core> runtime_;
+    std::shared_ptr<local_session> session_;
     client_connection* connection_ = nullptr;  // null for in-process endpoints
 };
 

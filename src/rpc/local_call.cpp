@@ -10,9 +10,9 @@
 
 namespace tenon::inline v0::rpc {
 
-namespace {
+const peer_info local_session::this_process{"inproc", {}, false, -1, 0, 0};
 
-const peer_info this_process{"inproc", {}, false, -1, 0, 0};
+namespace {
 
 bool same_types(const detail::signature& a, const detail::signature& b) {
     if (&a == &b) return true;
@@ -119,8 +119,9 @@ private:
 /// kept call has been released, not only answered.
 class waiting_path final : public reply_path {
 public:
-    waiting_path(server_core& server, const local_result& out, cancellation* cancel)
-        : server_(server), out_(out), cancel_(cancel) {}
+    waiting_path(server_core& server, tenon::session& session, const local_result& out,
+                 cancellation* cancel)
+        : server_(server), session_(session), out_(out), cancel_(cancel) {}
 
     result<void> run(service_call& call, base::time_point deadline) {
         link_.set(&call);
@@ -147,6 +148,7 @@ public:
         waiter_.set(blocking_call::done);
     }
     scopes from() const noexcept override { return scope::process; }
+    tenon::session& session_of() noexcept override { return session_; }
 
 private:
     void wait(base::time_point deadline) {
@@ -157,6 +159,7 @@ private:
     }
 
     server_core& server_;
+    tenon::session& session_;
     const local_result& out_;
     cancellation* const cancel_;
     cancel_link link_;
@@ -170,9 +173,10 @@ private:
 /// wait for the deadline have a share.
 class flight final : public reply_path, public call_carrier, public loop::work {
 public:
-    flight(std::shared_ptr<detail::runtime_core> runtime, std::shared_ptr<server_core> server,
-           loop::event_loop& loop, const local_result& out, async_call& call)
-        : runtime_(std::move(runtime)),
+    flight(direct_client& client, std::shared_ptr<server_core> server, loop::event_loop& loop,
+           const local_result& out, async_call& call)
+        : runtime_(client.shared_runtime()),
+          session_(client.session()),
           server_(std::move(server)),
           loop_(loop),
           out_(out),
@@ -250,6 +254,7 @@ public:
         unref();
     }
     scopes from() const noexcept override { return scope::process; }
+    tenon::session& session_of() noexcept override { return *session_; }
 
     // The caller's side.
     void cancel(outgoing_call&) noexcept override { link_.on_cancel(); }
@@ -345,6 +350,7 @@ private:
     }
 
     const std::shared_ptr<detail::runtime_core> runtime_;
+    const std::shared_ptr<local_session> session_;
     const std::shared_ptr<server_core> server_;
     loop::event_loop& loop_;
     const local_result out_;
@@ -402,8 +408,8 @@ result<const local_method*> local_resolver::begin(const direct_client& client,
 
 result<void> call_local(direct_client& client, const local_method& m, const local_request& rq,
                         const local_result& out) {
-    waiting_path path(*m.server, out, rq.cancel);
-    service_call call(client.runtime(), *m.method, path, this_process);
+    waiting_path path(*m.server, *client.session(), out, rq.cancel);
+    service_call call(client.runtime(), *m.method, path, local_session::this_process);
     fill_local_call(call, rq, *m.server, client.runtime().loop(0));
     call.caller_waits = true;
     auto outcome = path.run(call, rq.deadline);
@@ -414,9 +420,9 @@ result<void> call_local(direct_client& client, const local_method& m, const loca
 void start_local(direct_client& client, const local_method& m, const local_request& rq,
                  const local_result& out, async_call& call) {
     loop::event_loop& loop = client.runtime().loop(0);
-    auto* f = new flight(client.shared_runtime(), m.server, loop, out, call);
+    auto* f = new flight(client, m.server, loop, out, call);
     call.cancellation = rq.cancel;
-    service_call served(client.runtime(), *m.method, *f, this_process);
+    service_call served(client.runtime(), *m.method, *f, local_session::this_process);
     fill_local_call(served, rq, *m.server, loop);
     f->start(served);
 }

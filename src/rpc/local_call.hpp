@@ -19,6 +19,15 @@ namespace tenon::inline v0::rpc {
 class direct_client;
 class server_core;
 
+/// What a server knows of an in-process client.
+class local_session final : public session {
+public:
+    const peer_info& peer() const noexcept override { return this_process; }
+    std::uint64_t id() const noexcept override { return 0; }
+
+    static const peer_info this_process;
+};
+
 /// What an in-process call is made of. The views are read before the call function returns.
 struct local_request {
     const detail::call_arguments* typed = nullptr;  // either these, if the types are the same …

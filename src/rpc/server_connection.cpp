@@ -264,7 +264,7 @@ loop::turn server_connection::receive(const wire::frame& f) {
     switch (ev.kind) {
         case wire::event_kind::request: return on_request(ev);
         case wire::event_kind::cancel: return cancelled ? on_cancel(*cancelled) : loop::turn::done;
-        case wire::event_kind::setup: on_setup(f); return loop::turn::done;
+        case wire::event_kind::setup: return on_setup(f);
         case wire::event_kind::keepalive: link_->trim(); return loop::turn::done;
         case wire::event_kind::closed: {
             const std::lock_guard lock(mutex_);
@@ -275,11 +275,19 @@ loop::turn server_connection::receive(const wire::frame& f) {
     }
 }
 
-void server_connection::on_setup(const wire::frame& f) {
+loop::turn server_connection::on_setup(const wire::frame& f) {
     const wire::setup_fields s = wire::setup_of(f);
     format_ = wire::metadata_format_of(s.metadata_mime);
     codec_ = codec_from_mime_type(s.data_mime);
-    const std::lock_guard lock(mutex_);
+    {
+        const std::lock_guard lock(mutex_);
+        begin_session(f);
+    }
+    return tell_connected();
+}
+
+// Mutex held.
+void server_connection::begin_session(const wire::frame& f) {
     if (is_shared()) {  // an accepted link shows itself as such when it is first read
         note_memory();
         peer_.transport = shared_transport;
@@ -396,6 +404,7 @@ loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
     stream->attach(ev.stream);
     const stream_status asked = ev.has_metadata ? read_stream_status(ev.metadata) : stream_status();
     stream->begin(ev.n, asked);
+    stream->set_route(method.route());
     service_call call(server_->runtime(), method, *stream, peer_);
     const bool is_channel = ev.request == wire::request_kind::channel;
     const bool has_value = is_channel && !asked.open && method.parameters().empty() &&
@@ -416,11 +425,15 @@ loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
         session_->attach(ev.stream, stream);
         if (is_channel && !ev.complete) session_->request_n(ev.stream, stream->first_grant());
     }
-    loop::event_loop& loop = loop_;  // if it gets lost, the connection may be gone before leave()
+    hold();
+    loop::event_loop& loop = loop_;
     loop::ticket ticket = loop.enter(&method);
+    tell_opened(*stream, call);
     call.dispatch(false);
     call.ends = {};
-    return loop.leave(ticket) ? t : loop::turn::lost;
+    if (!loop.leave(ticket)) t = loop::turn::lost;
+    release();
+    return t;
 }
 
 loop::turn server_connection::on_request(wire::event& ev) {

@@ -20,6 +20,7 @@ class server_core;
 
 class server_connection final : public connection,
                                 public reply_path,
+                                public tenon::session,
                                 public base::list_hook<server_core> {
 public:
     /// `refusal`, if not empty, is told to the peer instead of serving it.
@@ -46,7 +47,14 @@ public:
     void keep(service_call& from, service_call& kept) override;
     void release(service_call& kept) noexcept override;
     scopes from() const noexcept override { return from_; }
+    tenon::session& session_of() noexcept override { return *this; }
     blob loan(std::size_t size) override { return connection::loan(size); }
+
+    // session
+    const peer_info& peer() const noexcept override { return peer_; }
+    std::uint64_t id() const noexcept override { return id_; }
+
+    const std::shared_ptr<server_core>& server() const noexcept { return server_; }
 
 private:
     /// What a request's whole metadata says, where that is the same for every call of a method.
@@ -77,7 +85,12 @@ private:
     void note_unfinished();
     void check_unfinished(base::time_point now);
     loop::turn receive(const wire::frame& f);
-    void on_setup(const wire::frame& f);
+    loop::turn on_setup(const wire::frame& f);
+    void begin_session(const wire::frame& f);
+    loop::turn tell_connected();
+    void tell_disconnected();
+    loop::turn tell_disconnected_on_loop(loop::event_loop&);
+    void tell_opened(wire_stream& stream, service_call& call);
     loop::turn on_request(wire::event& ev);
     void fill(service_call& call, wire::event& ev, const wire::request_metadata& meta,
               codec wire_codec);
@@ -144,6 +157,7 @@ private:
     bool full_ = false;     // too much output: no more frames until is_full() says otherwise
     bool stalled_ = false;  // … and not reading
     bool draining_ = false;
+    bool has_told_ = false;  // that it has connected, and not that it has disconnected
     std::size_t discarded_ = 0;
     bool unfinished_ = false;              // part of a frame has come …
     base::time_point unfinished_since_{};  // … and when the last of it
@@ -162,6 +176,7 @@ private:
     // What other threads want done on the loop; whoever sets the first bit posts, with a share.
     std::atomic<unsigned> errands_{0};
     loop::member_work<&server_connection::run_errands> errand_work_{*this};
+    loop::member_work<&server_connection::tell_disconnected_on_loop> disconnected_work_{*this};
 };
 
 }  // namespace tenon::inline v0::rpc

@@ -219,6 +219,15 @@ detail::method_info& server_core::add_operation(std::string_view service, std::s
     return operations_.emplace_back(operation{index, std::move(info), std::move(handler)}).info;
 }
 
+server_callbacks& server_core::callbacks() {
+    if (!configuring()) throw failure(error(errc::conflict, "callbacks come before start()"));
+    return callbacks_;
+}
+
+void server_core::note_thrown(const error& e) noexcept {
+    runtime_->log().warning("a callback of the server has thrown: {}", e.to_string());
+}
+
 void server_core::publish_operations() {
     for (operation& o : operations_) {
         published_service& s = services_[o.service];

@@ -37,6 +37,14 @@ public:
     virtual void on_stop() noexcept = 0;
 };
 
+/// What users want to be told of.
+struct server_callbacks {
+    std::vector<std::function<void(session&)>> connected;
+    std::vector<std::function<void(session&)>> disconnected;
+    std::vector<std::function<void(served_stream&)>> opened;
+    std::vector<std::function<void(served_stream&)>> closed;
+};
+
 /// A service the server offers.
 struct published_service {
     detail::contract_info contract;
@@ -62,6 +70,8 @@ public:
     void on_started(std::function<void(const std::vector<std::string>&)> f) {
         on_started_.push_back(std::move(f));
     }
+    /// Throws failure(conflict) after start().
+    server_callbacks& callbacks();
 
     /// For parts, in on_start(): not among endpoints().
     void add(std::unique_ptr<transport::listener> listener);
@@ -79,6 +89,18 @@ public:
     const method_table& methods() const noexcept { return *methods_; }
     const server_options& options() const noexcept { return options_; }
     const decode_options& decoding() const noexcept { return decoding_; }
+    const server_callbacks& to_be_told() const noexcept { return callbacks_; }
+    /// Calls all of them; in user code.
+    template <class T>
+    void tell(const std::vector<std::function<void(T&)>>& all, T& of) noexcept {
+        for (const auto& f : all) {
+            try {
+                f(of);
+            } catch (...) {
+                note_thrown(detail::current_error());
+            }
+        }
+    }
     detail::runtime_core& runtime() const noexcept { return *runtime_; }
     bool configuring() const noexcept { return state_.load() == state::configuring; }
     /// 12 hex digits; also where in-process clients find it: "inproc:INSTANCE".
@@ -120,6 +142,7 @@ private:
 
     std::vector<detail::binding> add_methods(const detail::contract_info& info, scopes seen);
     void publish_operations();
+    void note_thrown(const error& e) noexcept;
     std::string refusal(const transport::link& link, const std::string& key);
     void stop_parts() noexcept;
     void wait_until(base::time_point limit, bool (server_core::*done)() const);
@@ -137,6 +160,7 @@ private:
     decode_options decoding_;
     transport::access_rule access_;
     std::vector<std::function<void(const std::vector<std::string>&)>> on_started_;
+    server_callbacks callbacks_;
     std::chrono::system_clock::time_point started_at_{};
     base::time_point running_since_{};
     std::vector<published_service> services_;

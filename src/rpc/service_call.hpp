@@ -17,6 +17,7 @@
 #include "tenon/call.hpp"
 #include "tenon/cancellation.hpp"
 #include "tenon/context.hpp"
+#include "tenon/session.hpp"
 #include "tenon/stream_core.hpp"
 #include "tenon/task.hpp"
 #include "wire/session.hpp"
@@ -41,6 +42,9 @@ public:
     virtual void release(service_call& kept) noexcept = 0;
     /// The scope the caller is in.
     virtual scopes from() const noexcept = 0;
+    virtual tenon::session& session_of() noexcept = 0;
+    /// Null: not of a stream.
+    virtual served_stream* stream_of() noexcept { return nullptr; }
     /// Room for a result, where the caller sees it if that is possible.
     virtual blob loan(std::size_t size) { return blob(size); }
 
@@ -64,6 +68,7 @@ public:
     detail::runtime_core& runtime() const noexcept { return runtime_; }
     const peer_info& peer_of() const noexcept { return *peer_; }
     scopes from() const noexcept { return path_->from(); }
+    reply_path& path() const noexcept { return *path_; }
 
     /// Serves the call where it belongs: here, on the pool, or when its serial method is free.
     /// `may_block`: the calling thread may run blocking handlers.

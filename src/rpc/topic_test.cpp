@@ -189,7 +189,9 @@ TEST_P(topics, publishers_on_many_threads_agree_on_one_order) {
     }
     for (auto& t : publishers) t.join();
     for (const int v : seen)
-        if (a.stats().lost == 0) ASSERT_EQ(b.get(), v);
+        if (a.stats().lost == 0) {
+            ASSERT_EQ(b.get(), v);
+        }
 }
 
 }  // namespace

@@ -10,18 +10,20 @@ using detail::member_kind;
 
 namespace {
 
-const peer_info this_process{"inproc", {}, false, -1, 0, 0};
-
-class local_stream final : public reply_path, public cancel_hook {
+class local_stream final : public reply_path, public served_stream, public cancel_hook {
 public:
-    local_stream(std::shared_ptr<server_core> server, method_entry& method, bool same_types,
-                 const detail::stream_types& client, const detail::flow_settings& client_flow,
-                 const local_request& rq, loop::event_loop& loop)
+    local_stream(const direct_client& client, std::shared_ptr<server_core> server,
+                 method_entry& method, bool same_types, const detail::stream_types& types,
+                 const detail::flow_settings& client_flow, const local_request& rq,
+                 loop::event_loop& loop)
         : server_(std::move(server)),
-          kind_(client.kind),
-          up_(*client.up, *method.signature().stream->up, same_types, client_flow, rq.wire_codec,
+          session_(client.session()),
+          loop_(loop),
+          route_(method.route()),
+          kind_(types.kind),
+          up_(*types.up, *method.signature().stream->up, same_types, client_flow, rq.wire_codec,
               server_->decoding(), loop, server_->runtime().spin()),
-          down_(*method.signature().stream->down, *client.down, same_types, method.info().flow,
+          down_(*method.signature().stream->down, *types.down, same_types, method.info().flow,
                 rq.wire_codec, {}, loop, server_->runtime().spin()) {}
 
     void prepare(const stream_start& start, const stream_origin& origin) noexcept {
@@ -33,7 +35,7 @@ public:
                          kind_ == member_kind::sink ? nullptr : &down_.out, true);
         watched_ = server_->stopping().add(*this);
         if (!watched_) down_.shut(error(errc::unavailable, "the server is stopping"));
-        else call.dispatch(false);
+        else serve_told(call);
         call.ends = {};
         if (!kept_) server_->end_call();
     }
@@ -81,6 +83,12 @@ public:
         release();
     }
     scopes from() const noexcept override { return scope::process; }
+    tenon::session& session_of() noexcept override { return *session_; }
+    served_stream* stream_of() noexcept override { return this; }
+
+    // served_stream
+    std::string_view route() const noexcept override { return route_; }
+    tenon::session& session() noexcept override { return *session_; }
 
     // The server stops.
     void on_cancel() noexcept override {
@@ -88,10 +96,42 @@ public:
         up_.shut(why);
         down_.shut(why);
         cancel_call();
+        tell_closed();
     }
 
 private:
     ~local_stream() = default;
+
+    // The server's users are told first.
+    void serve_told(service_call& call) {
+        const server_callbacks& told = server_->to_be_told();
+        // Until they have been told of the end, too, the server does not stop.
+        if (!(told.opened.empty() && told.closed.empty()) && server_->begin_call()) {
+            has_told_ = true;
+            server_->tell(told.opened, static_cast<served_stream&>(*this));
+        }
+        call.dispatch(false);
+    }
+
+    // One side has let go of its ends, or the server stops: once.
+    void tell_closed() noexcept {
+        if (!has_told_.exchange(false)) return;
+        add_ref();
+        server_->runtime().post(loop_, closed_work_);
+    }
+    loop::turn tell_closed_on_loop(loop::event_loop& loop) {
+        const loop::ticket ticket = loop.enter();
+        server_->tell(server_->to_be_told().closed, static_cast<served_stream&>(*this));
+        const bool lost = !loop.leave(ticket);
+        server_->end_call();
+        release();
+        return lost ? loop::turn::lost : loop::turn::done;
+    }
+    void handle_gone(bool of_server) noexcept {
+        // acq_rel: as release().
+        if (handles_[of_server].fetch_sub(1, std::memory_order_acq_rel) == 1) tell_closed();
+        release();
+    }
 
     void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -99,14 +139,16 @@ private:
         detail::stream_ends e;
         if (in) {
             add_ref();
+            handles_[of_server].fetch_add(1, std::memory_order_relaxed);
             e.in = std::shared_ptr<detail::inlet>(in, [this, in, of_server](detail::inlet*) {
                 if (!of_server || !abandoned_.note(abandoned_ends::in)) in->stop();
                 if (!of_server && kind_ == member_kind::source) cancel_call();
-                release();
+                handle_gone(of_server);
             });
         }
         if (out) {
             add_ref();
+            handles_[of_server].fetch_add(1, std::memory_order_relaxed);
             e.out = std::shared_ptr<detail::outlet>(out, [this, out, of_server](detail::outlet*) {
                 if (of_server && abandoned_.note(abandoned_ends::out)) {
                     // ends with the handler
@@ -115,7 +157,7 @@ private:
                 } else if (out->is_open()) {
                     give_up();
                 }
-                release();
+                handle_gone(of_server);
             });
         }
         return e;
@@ -141,11 +183,17 @@ private:
     }
 
     const std::shared_ptr<server_core> server_;
+    const std::shared_ptr<local_session> session_;
+    loop::event_loop& loop_;
+    const std::string_view route_;
     const member_kind kind_;
     direction up_;
     direction down_;
     std::atomic<std::uint32_t> refs_{1};
     abandoned_ends abandoned_;
+    std::atomic<std::uint32_t> handles_[2]{};  // of the client, and of the server
+    std::atomic<bool> has_told_{false};        // users, that it is open
+    loop::member_work<&local_stream::tell_closed_on_loop> closed_work_{*this};
     bool watched_ = false;
     bool kept_ = false;  // the opening thread's
 
@@ -169,11 +217,12 @@ result<detail::stream_ends> open_local_stream(direct_client& client, const local
             .set_may_have_run(false);
     }
     loop::event_loop& loop = client.runtime().loop(0);
-    auto* const s = new local_stream(m.server, *m.method, m.same_types, types, flow, rq, loop);
+    auto* const s =
+        new local_stream(client, m.server, *m.method, m.same_types, types, flow, rq, loop);
     s->prepare(start, origin);
     detail::stream_ends ends = s->client_ends();
     {
-        service_call call(client.runtime(), *m.method, *s, this_process);
+        service_call call(client.runtime(), *m.method, *s, local_session::this_process);
         fill_local_call(call, rq, *m.server, loop);
         s->serve(call);
     }

@@ -6,6 +6,7 @@
 #include "base/error_codes.hpp"
 #include "rpc/error_codec.hpp"
 #include "rpc/server_connection.hpp"
+#include "rpc/server_core.hpp"
 #include "wire/endian.hpp"
 
 namespace tenon::inline v0::rpc {
@@ -115,7 +116,10 @@ void wire_stream::with_session(F f) noexcept {
         link_->flush_soon(processing, pending > worth_a_write);
         if (gone) std::exchange(link_, nullptr)->stream_ended();
     }
-    if (gone) release();  // the session's share; the caller has another
+    if (gone) {
+        tell_closed();
+        release();  // the session's share; the caller has another
+    }
 }
 
 void wire_stream::consumed(std::uint32_t n) noexcept {
@@ -240,7 +244,27 @@ void wire_stream::detach() noexcept {
         }
         std::exchange(link_, nullptr)->stream_ended();
     }
+    tell_closed();
     release();
+}
+
+// Once, when it is detached, by an owner of a share.
+void wire_stream::tell_closed() noexcept {
+    if (!has_told_) return;
+    add_ref();
+    server_->hold();
+    loop_.post(closed_work_);
+}
+
+turn wire_stream::tell_closed_on_loop(loop::event_loop& loop) {
+    const loop::ticket ticket = loop.enter();
+    server_core& server = *server_->server();
+    server.tell(server.to_be_told().closed, static_cast<served_stream&>(*this));
+    const bool lost = !loop.leave(ticket);
+    server_connection* const connection = server_;
+    release();
+    connection->release();
+    return lost ? turn::lost : turn::done;
 }
 
 // --- sending ---
@@ -481,5 +505,6 @@ void wire_stream::release(service_call& kept) noexcept {
 }
 
 scopes wire_stream::from() const noexcept { return server_->from(); }
+tenon::session& wire_stream::session_of() noexcept { return *server_; }
 
 }  // namespace tenon::inline v0::rpc

@@ -44,7 +44,10 @@ inline bool is_stream(const wire::event& ev) noexcept {
 /// How many values of a type are on their way at most, unless a member says otherwise.
 std::uint32_t default_window(const detail::value_ops& ops) noexcept;
 
-class wire_stream final : public stream_feeder, public reply_path, public base::list_hook<> {
+class wire_stream final : public stream_feeder,
+                          public reply_path,
+                          public served_stream,
+                          public base::list_hook<> {
 public:
     /// `server`: null on the client.
     wire_stream(connection& c, server_connection* server, const stream_plan& plan);
@@ -121,6 +124,17 @@ public:
     void keep(service_call& from, service_call& kept) override;
     void release(service_call& kept) noexcept override;
     scopes from() const noexcept override;
+    tenon::session& session_of() noexcept override;
+    served_stream* stream_of() noexcept override { return this; }
+
+    // served_stream
+    std::string_view route() const noexcept override { return route_; }
+    tenon::session& session() noexcept override { return session_of(); }
+
+    /// Of its member; lives as long as the server.
+    void set_route(std::string_view route) noexcept { route_ = route; }
+    /// Users are told of the stream, and so will be of its end.
+    void note_told() noexcept { has_told_ = true; }
 
 private:
     class wire_outlet final : public stream_outlet {
@@ -155,6 +169,8 @@ private:
     void detach() noexcept;
     bool leave_unopened() noexcept;
     void finish_quietly() noexcept;
+    void tell_closed() noexcept;
+    loop::turn tell_closed_on_loop(loop::event_loop& loop);
     loop::turn on_value(wire::event& ev, base::block_ref owner);
     loop::turn cancel_call(service_call* call);
 
@@ -178,6 +194,10 @@ private:
     std::atomic<bool> has_stopped_{false};   // in_ wants no more
     abandoned_ends abandoned_;
     std::optional<error> failed_;  // … which was the end of both; guarded by out_'s mutex
+
+    std::string_view route_;
+    bool has_told_ = false;
+    loop::member_work<&wire_stream::tell_closed_on_loop> closed_work_{*this};
 };
 
 }  // namespace tenon::inline v0::rpc
