@@ -150,49 +150,6 @@ loop::turn server_connection::close() {
     return loop::turn::done;
 }
 
-// --- what users want to be told of ---
-
-loop::turn server_connection::tell_connected() {
-    const server_callbacks& told = server_->to_be_told();
-    if (told.connected.empty() && told.disconnected.empty()) return loop::turn::done;
-    has_told_ = true;
-    hold();  // another thread may end the connection while user code runs
-    loop::event_loop& loop = loop_;
-    const loop::ticket ticket = loop.enter();
-    server_->tell(told.connected, static_cast<tenon::session&>(*this));
-    const bool lost = !loop.leave(ticket);
-    release();
-    return lost ? loop::turn::lost : loop::turn::done;
-}
-
-// Behind what streams of the connection still have to tell.
-void server_connection::tell_disconnected() {
-    if (!std::exchange(has_told_, false)) return;
-    hold();
-    loop_.post(disconnected_work_);
-}
-
-loop::turn server_connection::tell_disconnected_on_loop(loop::event_loop& loop) {
-    const loop::ticket ticket = loop.enter();
-    server_->tell(server_->to_be_told().disconnected, static_cast<tenon::session&>(*this));
-    const bool lost = !loop.leave(ticket);
-    release();
-    return lost ? loop::turn::lost : loop::turn::done;
-}
-
-// In user code. If that takes long the receive buffer goes its own way, so the call gets a copy of
-// what lies in it.
-void server_connection::tell_opened(wire_stream& stream, service_call& call) {
-    const server_callbacks& told = server_->to_be_told();
-    if (told.opened.empty() && told.closed.empty()) return;
-    if (call.storage.empty() && !call.lies_in) {
-        call.storage.append(call.data);
-        call.data = call.storage.view();
-    }
-    stream.note_told();
-    server_->tell(told.opened, static_cast<served_stream&>(stream));
-}
-
 void server_connection::post(errand e) noexcept {
     // acq_rel: what the poster did before is visible to the loop.
     if (errands_.fetch_or(e, std::memory_order_acq_rel) != 0) return;

@@ -16,7 +16,6 @@ namespace {
 constexpr unsigned frames_per_turn = 256;
 constexpr std::size_t cached_requests = 16;
 constexpr std::size_t longest_cached = 512;
-constexpr std::string_view shared_transport = "shm";
 
 /// Good enough for a handful of entries, which are compared in full.
 std::uint32_t hash_of(bytes_view b) noexcept {
@@ -67,11 +66,6 @@ wire::session_options session_options_of(const limits& l, wire::byte_budget& rea
     o.setup_timeout = l.setup_time;
     o.fragment_timeout = l.stall_time;
     return o;
-}
-
-/// Of frames after SETUP: one that holds a whole message has 13 bytes in front of it at most.
-std::size_t frame_limit_of(const limits& l) {
-    return std::min(wire::max_frame_size - 13, l.message) + 13;
 }
 
 }  // namespace
@@ -273,34 +267,6 @@ loop::turn server_connection::receive(const wire::frame& f) {
         }
         default: return loop::turn::done;
     }
-}
-
-loop::turn server_connection::on_setup(const wire::frame& f) {
-    const wire::setup_fields s = wire::setup_of(f);
-    format_ = wire::metadata_format_of(s.metadata_mime);
-    codec_ = codec_from_mime_type(s.data_mime);
-    {
-        const std::lock_guard lock(mutex_);
-        begin_session(f);
-    }
-    return tell_connected();
-}
-
-// Mutex held.
-void server_connection::begin_session(const wire::frame& f) {
-    if (is_shared()) {  // an accepted link shows itself as such when it is first read
-        note_memory();
-        peer_.transport = shared_transport;
-    }
-    reader_.set_limit(frame_limit_of(server_->options().limits));
-    if (format_ == wire::metadata_format::composite && has_hello(f.metadata)) {
-        tenon_peer_ = true;
-        base::byte_buffer hello;
-        put_hello_entry(hello, server_->instance());
-        session_->push_metadata(hello.view());
-        if (draining_) refuse_requests();  // until now it was nobody in particular
-    }
-    arm();
 }
 
 const server_connection::cached_request* server_connection::find_cached(
