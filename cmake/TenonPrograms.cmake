@@ -22,6 +22,7 @@ endif()
 # examples/NN_topic/main.cpp becomes NN_topic, any other file NN_topic_FILE.
 set(tenon_example_targets)
 if(TENON_EXAMPLES)
+    find_package(SQLite3 QUIET)  # of one of them
     file(GLOB example_sources CONFIGURE_DEPENDS
         ${PROJECT_SOURCE_DIR}/examples/*.cpp ${PROJECT_SOURCE_DIR}/examples/*/*.cpp)
     foreach(source IN LISTS example_sources)
@@ -38,6 +39,9 @@ if(TENON_EXAMPLES)
             OUTPUT_NAME ${name}
             RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)
         target_link_libraries(example_${name} PRIVATE tenon tenon_settings)
+        if(name STREQUAL "21_sqlite" AND SQLite3_FOUND)
+            target_link_libraries(example_${name} PRIVATE SQLite::SQLite3)
+        endif()
         add_dependencies(programs example_${name})
         list(APPEND tenon_example_targets example_${name})
     endforeach()

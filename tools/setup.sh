@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Boost is only for the example that lives inside an Asio program.
+# Boost is only for the example that lives inside an Asio program, SQLite for that of a database.
 build="g++ cmake ninja-build ccache libfmt-dev libcli11-dev libgtest-dev libsimdjson-dev libssl-dev
-       zlib1g-dev libboost1.81-dev python3"
+       zlib1g-dev libboost1.81-dev libsqlite3-dev python3"
 test="$build binutils googletest pkg-config clang-14 libclang-rt-14-dev clang-format-14 valgrind
       python3-prometheus-client python3-jsonschema strace zsh curl ca-certificates procps
       g++-arm-linux-gnueabihf g++-s390x-linux-gnu qemu-user"

@@ -290,12 +290,9 @@ context& keep(context& c) {
 
 void release(context& kept) noexcept { rpc::service_call::of(kept).release(); }
 
-// The call keeps the writer until it has been answered, because a function that throws lets go of
-// its copy before, which would be an ordinary end.
-stream_ends accept_stream(context& c) {
-    stream_ends& ends = rpc::service_call::of(c).ends;
-    return {std::move(ends.in), ends.out};
-}
+// The call keeps the ends until it has been answered, because a function that throws lets go of its
+// copies before, which would be an ordinary end.
+stream_ends accept_stream(context& c) { return rpc::service_call::of(c).ends; }
 
 const call_scope& scope_of(context& c) noexcept { return rpc::service_call::of(c).scope; }
 
