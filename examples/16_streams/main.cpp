@@ -52,10 +52,9 @@ tenon::task<int> add_up(lab l) {
 
 void handle(lab& l) {
     std::promise<void> ended;
-    auto values = l.count(1, 6);
+    auto values = l.count(1, 3);
     values.on_end([&](std::optional<tenon::error>) { ended.set_value(); });
-    values.on_value([](int v) { return v % 2 == 0; });  // true: the value has been dealt with
-    values.on_value([](int v) { std::printf("odd: %d\n", v); });
+    values.on_value([](int v) { std::printf("handled: %d\n", v); });  // begins at once
     ended.get_future().wait();
 }
 
