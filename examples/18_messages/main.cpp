@@ -57,8 +57,7 @@ tenon::message_handlers<to_server, to_client> handlers(tenon::topic<to_client> a
     });
     h.on<say>([all](tenon::context& ctx, const say& m) {
         const auto who = ctx.session().get<member>();
-        if (!who)
-            throw tenon::failure(tenon::error(tenon::errc::denied, "join before you speak"));
+        if (!who) throw tenon::failure(tenon::error(tenon::errc::denied, "join before you speak"));
         all.publish(heard{who->name, m.text});
     });
     return h;

@@ -41,8 +41,7 @@ class site {
 public:
     /// Serves one client. Each request is a task of its own, so that a slow one delays nobody; how
     /// many there are at a time is bounded by `open`, and so is what the client may send.
-    static tenon::task<void> serve(std::shared_ptr<site> self,
-                                   tenon::duplex<request, response> s) {
+    static tenon::task<void> serve(std::shared_ptr<site> self, tenon::duplex<request, response> s) {
         tenon::queue<int> open(100);
         while (auto r = co_await s.next()) {
             co_await open.push_async(r->id);

@@ -114,8 +114,9 @@ int main() {
     server.listen("tcp://127.0.0.1:0").start();
     auto db = tenon::connect<database>(server.endpoints().front());
 
-    db.execute("create table fruit(name text, grams int);"
-               "insert into fruit values ('apple', 150), ('plum', 40), ('fig', null)");
+    db.execute(
+        "create table fruit(name text, grams int);"
+        "insert into fruit values ('apple', 150), ('plum', 40), ('fig', null)");
     for (const tenon::value& row : db.query("select * from fruit order by name"))
         std::printf("%s\n", tenon::to_json(row).c_str());
 
@@ -124,7 +125,8 @@ int main() {
     {
         auto rows = db.query(numbers + "select i from n");  // a hundred million rows
         for (int i = 0; i < 3; ++i) std::printf("%s\n", tenon::to_json(*rows.get()).c_str());
-        std::printf("made %s\n", s.stepped() < 10'000 ? "as many as there is room for" : "too many");
+        std::printf("made %s\n",
+                    s.stepped() < 10'000 ? "as many as there is room for" : "too many");
     }  // nobody wants the others
     std::printf("ended: %s\n", ends(s) ? "yes" : "no");
     {

@@ -79,9 +79,7 @@ int main() {
     std::printf("who did not keep up got %s and lost the others\n",
                 got + lost == n && lost > 0 ? "some" : "wrong numbers");
 
-    {
-        const auto leaving = std::move(apples);
-    }
+    { const auto leaving = std::move(apples); }
     wait_for(t.apple, 0);
     std::printf("nobody wants apples any more\n");
     const auto none = e.of("pear").get_for(std::chrono::seconds(10));
