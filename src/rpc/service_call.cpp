@@ -290,9 +290,7 @@ context& keep(context& c) {
 
 void release(context& kept) noexcept { rpc::service_call::of(kept).release(); }
 
-// The call keeps the ends until it has been answered, because a function that throws lets go of its
-// copies before, which would be an ordinary end.
-stream_ends accept_stream(context& c) { return rpc::service_call::of(c).ends; }
+stream_ends accept_stream(context& c) { return std::move(rpc::service_call::of(c).ends); }
 
 const call_scope& scope_of(context& c) noexcept { return rpc::service_call::of(c).scope; }
 
