@@ -17,6 +17,7 @@
 
 #include "tenon/client.hpp"
 #include "tenon/contract.hpp"
+#include "tenon/stream_members.hpp"
 #include "tenon/struct.hpp"
 
 namespace foreign {
@@ -45,10 +46,16 @@ struct service {
     tenon::method<std::string(int)> big;
     tenon::method<void()> nothing;
     tenon::method<int(int)> later;
-    tenon::method<std::int64_t()> noted, cancelled, connections;
+    tenon::method<std::int64_t()> noted, cancelled, connections, stopped;
     tenon::method<int()> garbage;
     tenon::method<void()> vanish;
     tenon::method<int()> missing;
+    tenon::source<int(int, int)> count;
+    tenon::source<int()> endless;
+    tenon::source<int()> tired;
+    tenon::sink<int, int> sum;
+    tenon::channel<int, int> twice;
+    tenon::channel<int, int, int> add;
 
     static void describe(tenon::description<service>& d) {
         d[&service::echo].codec(tenon::codec::raw);
@@ -57,7 +64,8 @@ struct service {
 };
 TENON_INTERFACE(service, "example", "foreign", "1.0.0", (echo, data), (plus, a, b), (upper, text),
                 (greet, who), (fail, code, message), silent, (big, size), nothing, (later, ms),
-                noted, cancelled, connections, garbage, vanish, missing)
+                noted, cancelled, connections, stopped, garbage, vanish, missing, (count, from, n),
+                endless, tired, sum, twice, (add, more))
 
 /// One server process; killed with the object.
 class process {
@@ -233,6 +241,75 @@ TEST_P(client_of, fires_and_forgets) {
         ASSERT_TRUE(remote_->handle().send("example/foreign.note", tenon::value::array{}));
     while (remote_->noted() < before + 100) std::this_thread::sleep_for(5ms);
     EXPECT_EQ(remote_->noted(), before + 100);
+}
+
+TEST_P(client_of, reads_streams) {
+    for (const int n : {0, 1, 5000}) {
+        int expected = 7;
+        for (const int v : remote_->count(7, n)) ASSERT_EQ(v, expected++);
+        EXPECT_EQ(expected, 7 + n);
+    }
+}
+
+TEST_P(client_of, reads_streams_that_fail) {
+    auto s = remote_->tired();
+    EXPECT_EQ(s.get(), 1);
+    EXPECT_EQ(s.get(), 2);
+    const auto e = error_of(s.get_for(10s));
+    EXPECT_EQ(e.code(), tenon::errc::failed);
+    EXPECT_EQ(e.message(), "enough");
+}
+
+TEST_P(client_of, stops_streams_in_the_middle) {
+    const auto before = remote_->stopped();
+    {
+        auto s = remote_->endless();
+        for (int i = 0; i < 3000; ++i) ASSERT_EQ(s.get(), i);
+    }
+    while (remote_->stopped() == before) std::this_thread::sleep_for(5ms);
+    EXPECT_EQ(remote_->stopped(), before + 1);
+}
+
+// Without arguments the first value is the channel's first payload, also on a new connection, where
+// nobody knows yet whether the server would understand anything else.
+TEST_P(client_of, opens_channels_with_the_first_value) {
+    const auto remote = tenon::connect<service>(endpoint_, json());
+    auto early = remote.twice();
+    auto w = remote_->sum();
+    for (int i = 1; i <= 1000; ++i) w.send(i);
+    EXPECT_EQ(w.get_reply(), 500'500);
+    auto s = remote_->twice();
+    for (int i = 0; i < 200; ++i) ASSERT_EQ(s.send_recv(i), 2 * i);
+    s.finish();
+    EXPECT_EQ(s.get(), std::nullopt);
+    EXPECT_EQ(early.send_recv(21), 42);
+    early.send(1);
+    early.finish();
+    EXPECT_EQ(early.get(), 2);
+    EXPECT_EQ(early.get(), std::nullopt);
+}
+
+TEST_P(client_of, gives_up_channels_before_and_after_the_first_value) {
+    const auto before = remote_->stopped();
+    { auto never_opened = remote_->twice(); }
+    {
+        auto s = remote_->twice();
+        EXPECT_EQ(s.send_recv(1), 2);
+    }
+    while (remote_->stopped() == before) std::this_thread::sleep_for(5ms);
+    // Failing ends both directions towards a server that knows no other way.
+    auto s = remote_->twice();
+    EXPECT_EQ(s.send_recv(1), 2);
+    s.fail(tenon::error(tenon::errc::failed, "enough"));
+    EXPECT_EQ(error_of(s.get_for(10s)).code(), tenon::errc::failed);
+    EXPECT_EQ(remote_->plus(1, 2), 3);
+}
+
+TEST_P(client_of, sends_the_arguments_of_a_channel_first) {
+    auto s = remote_->add(100);
+    for (int i = 0; i < 200; ++i) ASSERT_EQ(s.send_recv(i), 100 + i);
+    s.finish();
+    EXPECT_EQ(s.get(), std::nullopt);
 }
 
 TEST_P(client_of, keeps_the_connection_alive) {

@@ -30,6 +30,41 @@ module.exports = function (load) {
     };
   }
 
+  // Sends what iterators give, as far as the peer has asked; after the last one the end.
+  function under_credit(to, cancelled) {
+    let room = 0, over = false;
+    const waiting = [];
+    const work = () => {
+      try {
+        while (!over && room > 0 && waiting.length > 0) {
+          const {values, more} = waiting[0];
+          const next = values.next();
+          if (!next.done) {
+            --room;
+            to.onNext({data: next.value});
+            continue;
+          }
+          waiting.shift();
+          if (!more) { over = true; to.onComplete(); }
+        }
+      } catch (e) {
+        over = true;
+        to.onError(e);
+      }
+    };
+    to.onSubscribe({
+      request: (more) => { room += more; work(); },
+      cancel: () => { over = true; cancelled(); },
+    });
+    return {
+      send: (values, more = false) => {
+        waiting.push({values: values[Symbol.iterator](), more});
+        setImmediate(work);
+      },
+      stop: () => { over = true; },
+    };
+  }
+
   function observe(subscribe) {
     const result = once();
     let cancel = null;
@@ -47,7 +82,27 @@ module.exports = function (load) {
         onError: (e) => result.reject(to_error(e)),
       });
     });
+    // A stream under way.
+    const open = (flowable, n) => {
+      const ended = once();
+      const s = {values: [], ended: ended.promise};
+      ended.promise.catch(() => {});
+      flowable.subscribe({
+        onSubscribe: (to) => {
+          s.request = (more) => to.request(more);
+          s.cancel = () => to.cancel();
+          to.request(n);
+        },
+        onNext: (payload) => s.values.push(payload.data),
+        onComplete: () => ended.resolve(),
+        onError: (e) => ended.reject(to_error(e)),
+      });
+      return s;
+    };
     return {
+      open_stream: (payload, n) => open(socket.requestStream(payload), n),
+      open_channel: (payloads, n) =>
+        open(socket.requestChannel(Flowable.just(...payloads)), n),
       request: (payload) => observe((result, cancellable) => {
         socket.requestResponse(payload).subscribe({
           onSubscribe: (c) => cancellable(c),
@@ -113,6 +168,24 @@ module.exports = function (load) {
                                 (e) => subscriber.onError(e));
             }),
             fireAndForget: (payload) => service.fire_and_forget(payload),
+            requestStream: (payload) => new Flowable((to) => {
+              const out = under_credit(to, () => service.stopped());
+              out.send(service.stream(payload));
+            }),
+            requestChannel: (payloads) => new Flowable((to) => {
+              let from, handler;
+              const out = under_credit(to, () => { from.cancel(); service.stopped(); });
+              payloads.subscribe({
+                onSubscribe: (s) => { from = s; s.request(1); },
+                onNext: (payload) => {
+                  handler = handler || service.channel(payload);
+                  out.send(handler.value(payload.data), true);
+                  from.request(1);
+                },
+                onComplete: () => out.send(handler.end()),
+                onError: () => { out.stop(); service.stopped(); },
+              });
+            }),
           };
         },
         transport: new TcpServer({

@@ -17,6 +17,38 @@ module.exports = function (load) {
   const coded = (e) => Object.setPrototypeOf(
       new core.RSocketError(e.code, e.message), core.RSocketError.prototype);
 
+  // Sends what iterators give, as far as the peer has asked; after the last one the end.
+  function under_credit(n, to) {
+    let room = n, over = false, waiting = [];
+    const work = () => {
+      try {
+        while (!over && waiting.length > 0) {
+          const {values, more} = waiting[0];
+          if (room <= 0) return;
+          const next = values.next();
+          if (!next.done) {
+            --room;
+            to.onNext({data: next.value}, false);
+            continue;
+          }
+          waiting.shift();
+          if (!more) { over = true; to.onComplete(); }
+        }
+      } catch (e) {
+        over = true;
+        to.onError(coded(e));
+      }
+    };
+    return {
+      request: (more) => { room += more; work(); },
+      send: (values, more = false) => {
+        waiting.push({values: values[Symbol.iterator](), more});
+        setImmediate(work);
+      },
+      stop: () => { over = true; },
+    };
+  }
+
   function connection(rsocket, closed) {
     const one = (payload) => {
       const result = once();
@@ -44,8 +76,46 @@ module.exports = function (load) {
       });
       return {promise: result.promise, cancel: () => call.cancel()};
     };
+    // A stream under way; start(receiver) opens it.
+    const open = (start) => {
+      const ended = once();
+      const s = {values: [], ended: ended.promise};
+      ended.promise.catch(() => {});
+      const call = start({
+        onNext: (reply, complete) => {
+          s.values.push(reply.data);
+          if (complete) ended.resolve();
+        },
+        onComplete: () => ended.resolve(),
+        onError: (e) => ended.reject(to_error(e)),
+        onExtension: () => ended.reject(new Error('an EXT frame')),
+        request: () => {},
+        cancel: () => {},
+      });
+      s.request = (n) => call.request(n);
+      s.cancel = () => call.cancel();
+      return s;
+    };
+    const open_channel = (payloads, n) => {
+      const rest = payloads.slice(1);
+      let call, room = 0;
+      const send = () => {
+        for (; call && room > 0 && rest.length > 0; --room)
+          call.onNext(rest.shift(), rest.length === 0);
+      };
+      const s = open((receiver) => {
+        receiver.request = (more) => { room += more; send(); };
+        receiver.cancel = () => { rest.length = 0; };
+        call = rsocket.requestChannel(payloads[0], n, rest.length === 0, receiver);
+        return call;
+      });
+      send();
+      return s;
+    };
     return {
       request: one,
+      open_stream: (payload, n) => open((r) => rsocket.requestStream(payload, n, r)),
+      open_channel,
       fire_and_forget: (payload) => {
         rsocket.fireAndForget(payload, {onComplete: () => {}, onError: () => {}});
       },
@@ -93,6 +163,27 @@ module.exports = function (load) {
               fireAndForget: (payload) => {
                 service.fire_and_forget(payload);
                 return {cancel: () => {}};
+              },
+              requestStream: (payload, n, to) => {
+                const out = under_credit(n, to);
+                out.send(service.stream(payload));
+                return {request: out.request, onExtension: () => {},
+                        cancel: () => { out.stop(); service.stopped(); }};
+              },
+              requestChannel: (payload, n, complete, to) => {
+                const out = under_credit(n, to);
+                const handler = service.channel(payload);
+                const take = (data, last) => {
+                  out.send(handler.value(data), !last);
+                  if (last) out.send(handler.end());
+                  else to.request(1);
+                };
+                setImmediate(() => take(payload.data, complete));
+                return {request: out.request, onExtension: () => {},
+                        onNext: (p, last) => take(p.data, last),
+                        onComplete: () => out.send(handler.end()),
+                        onError: () => { out.stop(); service.stopped(); },
+                        cancel: () => { out.stop(); service.stopped(); }};
               },
             };
           },

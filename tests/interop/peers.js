@@ -5,6 +5,8 @@
 //     .request({data, metadata})          {promise of the reply's data, cancel()}
 //     .fire_and_forget({data, metadata})
 //     .stream(payload, n), .channel(…)    {promise of all data, cancel()}
+//     .open_stream(payload, n), .open_channel(payloads, n)
+//                                         {values so far, request(n), cancel(), promise `ended`}
 //     .closed                             promise of the PeerError it ended with, or undefined
 //     .close()
 //   peer.serve(port, service)             service: see service.js

@@ -31,7 +31,7 @@ function read_metadata(meta, metadata) {
 
 // announce(port): called once it listens.
 function make_service(meta, announce) {
-  let connections = 0, noted = 0, cancelled = 0;
+  let connections = 0, noted = 0, cancelled = 0, stopped = 0;
   const forever = new Promise(() => {});
 
   const methods = {
@@ -46,9 +46,42 @@ function make_service(meta, announce) {
     note: () => { ++noted; return null; },
     noted: () => noted,
     cancelled: () => cancelled,
+    stopped: () => stopped,
     connections: () => connections,
     garbage: () => Buffer.from('{"no json'),
     vanish: () => process.exit(0),
+  };
+
+  const encoded = function* (values) {
+    for (const v of values) yield Buffer.from(JSON.stringify(v));
+  };
+  const name_of = (metadata) =>
+    (read_metadata(meta, metadata).route || '').replace(/^example\/foreign\./, '');
+
+  const streams = {
+    * count(from, n) { for (let i = 0; i < n; ++i) yield from + i; },
+    * endless() { for (let i = 0; ; ++i) yield i; },
+    * tired() { yield 1; yield 2; throw new CodedError(0x201, 'enough'); },
+  };
+
+  // What becomes of each value, and what comes at the end.
+  const channels = {
+    twice: () => ({value: (v) => [2 * v], end: () => []}),
+    sum: () => {
+      let all = 0;
+      return {value: (v) => { all += v; return []; }, end: () => [all]};
+    },
+    add: () => {  // the first value is the argument list
+      let more;
+      return {
+        value: (v) => {
+          if (more !== undefined) return [v + more];
+          more = v[0];
+          return [];
+        },
+        end: () => [],
+      };
+    },
   };
 
   // Runs one method; what it says becomes the reply's data.
@@ -64,6 +97,14 @@ function make_service(meta, announce) {
   return {
     call: (payload) => ({promise: run(payload), cancel: () => { ++cancelled; }}),
     fire_and_forget: (payload) => { run(payload).catch(() => {}); },
+    stream: ({data, metadata}) =>
+      encoded(streams[name_of(metadata)](...JSON.parse(data.toString()))),
+    channel: ({metadata}) => {
+      const handler = channels[name_of(metadata)]();
+      return {value: (data) => encoded(handler.value(JSON.parse(data.toString()))),
+              end: () => encoded(handler.end())};
+    },
+    stopped: () => { ++stopped; },
     connected: () => { ++connections; },
     listening: announce,
   };
