@@ -286,6 +286,61 @@ TEST_P(floods, one_stuck_consumer_of_a_hundred_holds_up_nobody) {
     EXPECT_TRUE(s_.all_ended(*c_));
 }
 
+// --- handlers that block ---
+
+struct sleepers {
+    tenon::source<int()> sleeps;
+    tenon::sink<int, int> sleeps_over;
+};
+TENON_INTERFACE(sleepers, "test", "sleepers", "1.0.0", sleeps, sleeps_over)
+
+tenon::runtime_options wide_pool() {
+    tenon::runtime_options o;
+    o.pool.most = 256;
+    return o;
+}
+
+// They all sleep at the same time: the pool grows as fast as threads can be made.
+TEST(many_streams, a_hundred_and_twenty_eight_handlers_sleep_at_once) {
+    constexpr int n = 128;
+    for (const char* transport : every_transport) {
+        stream_server<sleepers> s(transport, wide_pool());
+        std::atomic<int> now{0}, most{0};
+        const auto sleep = [&] {
+            const int here = ++now;
+            for (int seen = most; seen < here && !most.compare_exchange_weak(seen, here);) {}
+            std::this_thread::sleep_for(1s);
+            --now;
+        };
+        s.members->sleeps = [&](tenon::writer<int> out) {
+            sleep();
+            out.send(1);
+        };
+        s.members->sleeps_over = [&](tenon::reader<int> in) {
+            const auto v = in.get();
+            sleep();
+            return v.value_or(-1);
+        };
+        s.start();
+        auto c = s.connect();
+        const auto begin = std::chrono::steady_clock::now();
+        std::vector<tenon::reader<int>> sources;
+        std::vector<tenon::reply_writer<int, int>> sinks;
+        for (int i = 0; i < n / 2; ++i) sources.push_back(c.sleeps());
+        for (int i = 0; i < n / 2; ++i) {
+            sinks.push_back(c.sleeps_over());
+            sinks.back().send(i);
+        }
+        for (auto& r : sources) EXPECT_EQ(r.get(), 1);
+        for (int i = 0; i < n / 2; ++i) EXPECT_EQ(sinks[i].get_reply(), i);
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+        std::printf("[  %s  ] %d handlers that sleep for 1 s: %.3f s, %d at once\n", transport, n,
+                    took.count(), most.load());
+        EXPECT_EQ(most, n);
+        EXPECT_TRUE(s.all_ended(c));
+    }
+}
+
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 std::size_t resident() {

@@ -1,7 +1,7 @@
 // The program behind the gates: calls of plus(int64, int64), client and server in two processes.
 //
 //   gate allocations   counts what both processes allocate per call, in every way to call and over
-//                      every transport; fails above the limits
+//                      every transport, and per value of a stream; fails above the limits
 //   gate calls N       N blocking calls over a Unix socket, for an instruction count
 
 #include <sys/mman.h>
@@ -20,14 +20,17 @@
 #include "count_allocations.hpp"
 #include "tenon/client.hpp"
 #include "tenon/server.hpp"
+#include "tenon/stream_members.hpp"
 
 namespace gates {
 namespace {
 
 struct arithmetic {
     tenon::method<std::int64_t(std::int64_t, std::int64_t)> plus;
+    tenon::source<std::int64_t()> count;
+    tenon::sink<std::int64_t, std::int64_t> sum;
 };
-TENON_INTERFACE(arithmetic, "gates", "arithmetic", "1.0.0", (plus, a, b))
+TENON_INTERFACE(arithmetic, "gates", "arithmetic", "1.0.0", (plus, a, b), count, sum)
 
 using stub = tenon::stub<arithmetic>;
 
@@ -36,6 +39,9 @@ constexpr int counted = 10'000;
 // What a call allocates shows every time; what happens once in a while, such as a thread that comes
 // in because the machine is busy, does not.
 constexpr int attempts = 3;
+// Output that is not written at once takes storage in blocks of 16 KiB, which are given back; and
+// queues grow once in a while.
+constexpr std::uint64_t blocks = counted / 500;
 
 [[noreturn]] void fail(std::string_view why) {
     std::fprintf(stderr, "gate: %.*s\n", static_cast<int>(why.size()), why.data());
@@ -145,11 +151,69 @@ constexpr way ways[] = {
     {"future", call_future, 2},
 };
 
+// --- streams ---
+
+tenon::generator<std::int64_t> count_up() {
+    for (std::int64_t i = 0;; ++i) co_yield i;
+}
+
+tenon::task<std::int64_t> sum_up(tenon::reader<std::int64_t> in) {
+    std::int64_t all = 0;
+    while (auto v = co_await in.next()) all += *v;
+    co_return all;
+}
+
+/// Passes values over a stream that stays open.
+class passing {
+public:
+    virtual ~passing() = default;
+    virtual void run(int n) = 0;
+};
+
+class reading : public passing {
+public:
+    explicit reading(stub& s) : from_(s.count()) {}
+    void run(int n) override {
+        for (const std::int64_t end = next_ + n; next_ < end; ++next_) check(from_.get(), next_);
+    }
+
+protected:
+    static void check(const std::optional<std::int64_t>& got, std::int64_t wanted) {
+        if (got != wanted) fail("a stream gave a wrong value");
+    }
+    tenon::reader<std::int64_t> from_;
+    std::int64_t next_ = 0;
+};
+
+class awaiting : public reading {
+public:
+    using reading::reading;
+    void run(int n) override { tenon::sync_wait(take(n)); }
+
+private:
+    tenon::task<void> take(int n) {
+        for (const std::int64_t end = next_ + n; next_ < end; ++next_)
+            check(co_await from_.next(), next_);
+    }
+};
+
+class writing : public passing {
+public:
+    explicit writing(stub& s) : to_(s.sum()) {}
+    void run(int n) override {
+        for (int i = 0; i < n; ++i) to_.send(i);
+    }
+
+private:
+    tenon::reply_writer<std::int64_t, std::int64_t> to_;
+};
+
 // --- processes ---
 
 std::string fresh_endpoint(std::string_view transport) {
     if (transport == "tcp") return "tcp://127.0.0.1:0";
     const std::string name = "tenon-gate-" + std::to_string(getpid());
+    if (transport == "shm") return "shm:/tmp/" + name;
     return transport == "inproc" ? "inproc:" + name : "unix:@" + name;
 }
 
@@ -160,7 +224,10 @@ tenon::runtime_options spinning(bool yes) {
 }
 
 void serve(tenon::server& server, std::string_view transport) {
-    server.publish<arithmetic>().plus = [](std::int64_t a, std::int64_t b) { return a + b; };
+    arithmetic& a = server.publish<arithmetic>();
+    a.plus = [](std::int64_t x, std::int64_t y) { return x + y; };
+    a.count = count_up;
+    a.sum = sum_up;
     server.listen(fresh_endpoint(transport)).start();
 }
 
@@ -229,23 +296,35 @@ stub connect_to(const std::string& endpoint, tenon::runtime* runtime = nullptr) 
 // --- gates ---
 
 /// Prints a line; true if the limit holds.
-bool count(const char* transport, const way& w, const char* bounds, options o, stub& s,
-           const counters& c) {
-    w.run(s, o, warm_up);
+template <class F>
+bool count(const char* transport, const char* name, const char* bounds, std::uint64_t limit,
+           const counters& c, F run, std::uint64_t besides = 0) {
+    run(warm_up);
     counts got{};
     bool held = false;
     for (int i = 0; i < attempts && !held; ++i) {
         const interval measured(c);
-        w.run(s, o, counted);
+        run(counted);
         got = measured.take();
-        held = got.client + got.server <= w.limit * counted;
+        held = got.client + got.server <= limit * counted + besides;
     }
-    std::printf("%-8s%-16s%-26s%12.4f%12.4f%8llu  %s\n", transport, w.name, bounds,
+    std::printf("%-8s%-16s%-26s%12.4f%12.4f%8llu  %s\n", transport, name, bounds,
                 static_cast<double>(got.client) / counted,
-                static_cast<double>(got.server) / counted, static_cast<unsigned long long>(w.limit),
+                static_cast<double>(got.server) / counted, static_cast<unsigned long long>(limit),
                 held ? "ok" : "EXCEEDED");
     std::fflush(stdout);
     return held;
+}
+bool count(const char* transport, const way& w, const char* bounds, options o, stub& s,
+           const counters& c) {
+    return count(transport, w.name, bounds, w.limit, c, [&](int n) { w.run(s, o, n); });
+}
+
+template <class Way>
+bool count_stream(const char* transport, const char* name, stub& s, const counters& c) {
+    Way way(s);
+    return count(
+        transport, name, "values of a stream", 0, c, [&](int n) { way.run(n); }, blocks);
 }
 
 bool count_over(const char* transport, counters& c) {
@@ -268,6 +347,9 @@ bool count_over(const char* transport, counters& c) {
     const tenon::call_options with_cancellation{.cancel = &never};
     const tenon::call_options with_both{.timeout = std::chrono::seconds(20), .cancel = &never};
     bool held = true;
+    held &= count_stream<reading>(transport, "source", s, c);
+    held &= count_stream<awaiting>(transport, "source, await", s, c);
+    held &= count_stream<writing>(transport, "sink", s, c);
     for (const way& w : ways) {
         held &= count(transport, w, "", nullptr, s, c);
         held &= count(transport, w, "deadline", &with_deadline, s, c);
@@ -302,7 +384,8 @@ int allocations() {
                 "limit");
     std::fflush(stdout);
     bool held = true;
-    for (const char* transport : {"inproc", "unix", "tcp"}) held &= count_in_child(transport);
+    for (const char* transport : {"inproc", "unix", "shm", "tcp"})
+        held &= count_in_child(transport);
     return held ? 0 : 1;
 }
 
