@@ -48,7 +48,6 @@ tenon::task<void> serve(tenon::queue<job> jobs, tenon::queue<done> results, work
     while (auto j = co_await jobs.next()) {
         std::optional<done> result = co_await do_with(w, *j);
         if (!result || result->id != j->id) {
-            std::printf("job %d is given to another worker\n", j->id);
             (void)jobs.try_push(*std::move(j));  // there is room: it is twice as large as needed
             co_return;
         }
@@ -95,6 +94,7 @@ int main(int argc, char** argv) {
     waitpid(start_worker(endpoint, "dies"), &status, 0);
     std::printf("a worker was %s\n", WIFSIGNALED(status) ? "killed" : "not killed");
     while (jobs.size() < count) usleep(1000);
+    std::printf("its job waits for another one\n");
     std::fflush(stdout);
 
     const pid_t second = start_worker(endpoint, "works");
