@@ -26,10 +26,12 @@ void print_raw(const tenon::bytes& result) {
 
 class one_call {
 public:
-    one_call(const service_name& name, const target_options& options, const call_arguments& given,
+    one_call(const service_name& name, const target_options& options,
+             std::optional<tenon::priority> urgency, const call_arguments& given,
              interruption& interrupt)
         : name_(name),
           options_(options),
+          urgency_(urgency),
           given_(given),
           interrupt_(interrupt),
           to_(open_target(name, options)) {}
@@ -40,6 +42,7 @@ public:
             if (const auto exit = check()) return *exit;
         tenon::call_options how;
         how.cancel = &interrupt_.cancellation();
+        how.priority = urgency_;
         if (options_.timeout.count() > 0) how.timeout = std::max(time_left(), milliseconds(1));
         const auto answer =
             to_.client.try_call_encoded(name_.route(), options_.codec, given_.encoded, how);
@@ -90,6 +93,7 @@ private:
 
     const service_name& name_;
     const target_options& options_;
+    const std::optional<tenon::priority> urgency_;
     const call_arguments& given_;
     interruption& interrupt_;
     const clock::time_point started_ = clock::now();
@@ -113,12 +117,20 @@ Examples:
   tenon call example/echo.echo --codec raw - <picture.png >copy.png
 )");
     options.add_to(line, true);
+    std::optional<tenon::priority> urgency;
+    line.choice("--priority", {"low", "normal", "high"},
+                "low, normal or high; the default is what the service says",
+                [&urgency](const std::string& text) {
+                    urgency = text == "low"    ? tenon::priority::low
+                              : text == "high" ? tenon::priority::high
+                                               : tenon::priority::normal;
+                });
     const std::vector<std::string> words = line.parse(args);
     if (words.empty())
         throw usage_error("which method? give PUBLISHER/SERVICE.METHOD, as in example/echo.plus");
     const service_name name = parse_route(words[0]);
     const call_arguments given = read_arguments(std::span(words).subspan(1), options.codec);
-    return one_call(name, options, given, interrupt).run();
+    return one_call(name, options, urgency, given, interrupt).run();
 }
 
 }  // namespace cli

@@ -49,6 +49,7 @@ suite make_large_suite();
 suite make_streams_suite();
 suite make_spin_suite();
 suite make_mixed_suite();
+suite make_priority_suite();
 suite make_discover_suite();
 suite make_connections_suite();
 suite make_loops_suite();

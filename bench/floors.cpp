@@ -103,6 +103,10 @@ std::optional<cell> reference_floor(const cell& of) {
         floor.target = "no slow calls";
         return of == floor ? std::nullopt : std::optional(floor);
     }
+    if (of.suite == "priority") {
+        floor.target = "nothing else";
+        return of == floor ? std::nullopt : std::optional(floor);
+    }
     floor.suite = "floor";
     if (of.suite == "discover") {
         floor.target = "connect";

@@ -13,6 +13,7 @@ std::vector<suite> make_suites() {
     out.push_back(make_streams_suite());
     out.push_back(make_spin_suite());
     out.push_back(make_mixed_suite());
+    out.push_back(make_priority_suite());
     out.push_back(make_discover_suite());
     out.push_back(make_connections_suite());
     out.push_back(make_loops_suite());

@@ -9,6 +9,7 @@
 #include "tenon/blob.hpp"
 #include "tenon/bytes.hpp"
 #include "tenon/export.hpp"
+#include "tenon/priority.hpp"
 
 namespace tenon::inline v0 {
 
@@ -48,6 +49,10 @@ public:
     /// The time by which the caller wants the answer; nothing if it set no limit. Tenon calls made
     /// inside the handler inherit it.
     std::optional<std::chrono::steady_clock::time_point> deadline() const noexcept;
+
+    /// Of this call: the caller's, or what `describe` says. Calls made inside the handler do not
+    /// inherit it.
+    tenon::priority priority() const noexcept;
 
     /// True once the caller gave up, its connection broke, or the deadline passed. Long handlers
     /// look at it now and then; what they return after that is dropped. A handler that runs in

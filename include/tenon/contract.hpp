@@ -40,6 +40,12 @@ public:
         return *this;
     }
 
+    /// Of all methods for which nothing else is said.
+    description& priority(tenon::priority p) {
+        info_.set_priority(p);
+        return *this;
+    }
+
     /// d[&math::plus]. Throws failure(invalid) for a member function that is not exposed.
     template <class Method, class Class>
     method_description operator[](Method Class::*which) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tenon/handler.hpp"
+#include "tenon/priority.hpp"
 #include "tenon/value.hpp"
 
 namespace tenon::inline v0 {
@@ -20,6 +21,7 @@ struct method_flags {
     bool blocking = false;    ///< may sleep or compute for long: runs on the pool, never on a loop
     bool idempotent = false;  ///< running twice does no harm: may be retried
     bool serial = false;      ///< one call at a time
+    std::optional<tenon::priority> priority{};  ///< of its calls; none: normal
 };
 
 namespace detail {
@@ -68,6 +70,8 @@ struct contract_info {
     bool control = true;  // see publish_options
 
     TENON_API method_info& add(std::string_view name, std::string_view params, const signature&);
+    /// Of all methods that have none of their own.
+    TENON_API void set_priority(priority p);
     TENON_API void check() const;  // names, parameter counts; throws failure(invalid)
     /// The same for a control operation of this service.
     TENON_API void check_operation(const method_info&) const;
@@ -81,6 +85,8 @@ public:
     Self& blocking(bool yes = true) { return info_->flags.blocking = yes, self(); }
     Self& idempotent(bool yes = true) { return info_->flags.idempotent = yes, self(); }
     Self& serial(bool yes = true) { return info_->flags.serial = yes, self(); }
+    /// How calls wait beside others where they do not say it themselves; see tenon/priority.hpp.
+    Self& priority(tenon::priority p) { return info_->flags.priority = p, self(); }
     /// Arguments and results always travel in this codec.
     Self& codec(tenon::codec c) { return info_->wire_codec = c, self(); }
     /// Used where a caller leaves the parameter out. Throws failure(invalid) for an unknown name.

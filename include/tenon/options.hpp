@@ -25,7 +25,8 @@ struct call_options {
     std::chrono::milliseconds timeout{-1};
     /// Gives the call up from another thread: it returns `cancelled`. Must outlive the call.
     tenon::cancellation* cancel = nullptr;
-    tenon::priority priority = tenon::priority::normal;
+    /// How it waits beside others, here and at the server; none: as the method's description says.
+    std::optional<tenon::priority> priority{};
 };
 
 /// How a client connects and calls.

@@ -55,13 +55,13 @@ bool worker_pool::submit(job& j) noexcept {
     base::futex_word* called = nullptr;
     {
         const std::lock_guard lock(mutex_);
-        const bool full = queued_.load(std::memory_order_relaxed) >= options_.queue_limit;
+        const bool full = queue_.size_from(j.urgency) >= options_.queue_limit;
         if (stopping_ || full || (idle_.empty() && !grow() && live_ == 0)) {
             ++stats_.refused;
             return false;
         }
         j.submitted_ = base::time_source::steady().now();
-        queue_.push_back(j);
+        queue_.push_back(j, j.urgency);
         queued_.fetch_add(1, std::memory_order_relaxed);
         called = attend(j.submitted_);
     }
@@ -96,7 +96,7 @@ result<void> worker_pool::stop(bool drain) {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
         if (!drain) {
-            dropped.splice_back(queue_);
+            queue_.drain_to(dropped);
             queued_.store(0, std::memory_order_relaxed);
         }
         idle_.clear();
@@ -185,13 +185,13 @@ job* worker_pool::next(worker& w) noexcept {
             if (stopping_ || !rest(w, lock)) return nullptr;
             continue;
         }
-        const base::nanoseconds waited = now - queue_.front().submitted_;
-        if (w.guarding && waited < w.patience && !stopping_) {
-            hold_back(w, lock, w.patience - waited);
+        if (w.guarding && now - oldest() < w.patience && !stopping_) {
+            hold_back(w, lock, w.patience - (now - oldest()));
             continue;
         }
         settle(w);
         job& j = queue_.pop_front();
+        const base::nanoseconds waited = now - j.submitted_;
         queued_.fetch_sub(1, std::memory_order_relaxed);
         ++stats_.started;
         stats_.waited += waited;
@@ -208,6 +208,13 @@ job* worker_pool::next(worker& w) noexcept {
         if (called) base::futex_wake(*called);
         return &j;
     }
+}
+
+/// When the job that waits the longest was submitted; there is one.
+base::time_point worker_pool::oldest() noexcept {
+    base::time_point t = base::never;
+    queue_.for_each_first([&t](const job& j) { t = std::min(t, j.submitted_); });
+    return t;
 }
 
 /// A woken thread is here.

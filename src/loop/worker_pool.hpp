@@ -1,7 +1,8 @@
 #pragma once
 // Threads for work that may block: handlers declared `blocking`, slow methods, name resolution.
 //
-// First in, first out, with a bounded queue. An idle thread is woken at once, unless a thread has
+// The most urgent first, then first in, first out, with a bounded queue; a less urgent job that waits
+// is taken every eighth time at least. An idle thread is woken at once, unless a thread has
 // taken a job just now and so will soon look for the next: waking a thread takes far longer than a
 // quick job. Meanwhile another one, the guard, watches the clock, and steps in when a job has waited
 // for a moment. A new thread is only made when the oldest job has waited longer than the target, so
@@ -21,6 +22,7 @@
 #include "base/futex.hpp"
 #include "base/intrusive.hpp"
 #include "base/mutex.hpp"
+#include "base/priority_lines.hpp"
 #include "tenon/result.hpp"
 
 namespace tenon::inline v0::loop {
@@ -28,6 +30,9 @@ namespace tenon::inline v0::loop {
 /// One piece of work, owned by whoever submits it; must live until run() or drop() is called.
 class job : public base::list_hook<> {
 public:
+    /// Before it is submitted.
+    tenon::priority urgency = priority::normal;
+
     /// On a thread of the pool; may destroy the object. Must not throw.
     virtual void run() noexcept = 0;
     /// Instead of run(), if the pool is stopped without draining; on the stopping thread.
@@ -53,7 +58,7 @@ struct pool_options {
     std::chrono::microseconds target_wait{1'000};
     /// How long a thread beyond the resident ones waits for a job before it ends.
     std::chrono::milliseconds idle_time{10'000};
-    /// Jobs that may wait.
+    /// Jobs of the same or a higher priority that may wait, so that there is room for what is urgent.
     std::size_t queue_limit = 4'096;
     std::string name = "tenon-pool";
 
@@ -105,6 +110,7 @@ private:
 
     void main(worker& w) noexcept;
     job* next(worker& w) noexcept;
+    base::time_point oldest() noexcept;
     bool rest(worker& w, std::unique_lock<base::mutex>& lock) noexcept;
     void arrive(worker& w) noexcept;
     void settle(worker& w) noexcept;
@@ -115,7 +121,7 @@ private:
     const pool_options options_;
     std::atomic<std::size_t> queued_{0};
     mutable base::mutex mutex_;  // guards all below
-    base::list<job> queue_;
+    base::priority_lines<job> queue_;
     base::list<worker> idle_;   // the last one to become idle is at the front
     base::list<worker> ended_;  // to be joined
     std::vector<std::unique_ptr<worker>> workers_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -221,6 +222,65 @@ TEST(WorkerPool, RefusesBeyondTheLimitAndDropsWhenStopped) {
     EXPECT_TRUE(a.dropped);
     EXPECT_FALSE(c.dropped);
     EXPECT_FALSE(pool.submit(c));
+}
+
+TEST(WorkerPool, TheMoreUrgentFirstButNobodyStarves) {
+    worker_pool pool(pool_options::fixed(1));
+    gate go;
+    gate started;
+    test_job blocker([&] {
+        started.open();
+        go.pass();
+    });
+    ASSERT_TRUE(pool.submit(blocker));
+    started.pass();
+    std::vector<int> order;  // on the only thread
+    jobs all;
+    for (int i = 0; i < 60; ++i) {
+        all.push_back(std::make_unique<test_job>([&order, i] { order.push_back(i); }));
+        all.back()->urgency = i < 20 ? priority::low : i < 40 ? priority::normal : priority::high;
+        ASSERT_TRUE(pool.submit(*all.back()));
+    }
+    go.open();
+    EXPECT_TRUE(pool.stop(true));
+    ASSERT_EQ(order.size(), 60u);
+    const auto place = [&order](int i) { return std::ranges::find(order, i) - order.begin(); };
+    for (int i = 0; i < 59; ++i) {
+        if (i % 20 == 19) continue;
+        EXPECT_LT(place(i), place(i + 1)) << "in order within a priority";
+    }
+    EXPECT_EQ(place(40), 0);
+    EXPECT_EQ(place(0), 8) << "the second to be due, after a normal one";
+    EXPECT_LT(place(59), 28) << "what is urgent is done soon";
+    EXPECT_LT(place(39), place(19));
+}
+
+TEST(WorkerPool, ThereIsRoomForWhatIsUrgentBehindAFullQueue) {
+    pool_options options = pool_options::fixed(1);
+    options.queue_limit = 2;
+    worker_pool pool(options);
+    gate go;
+    gate started;
+    test_job blocker([&] {
+        started.open();
+        go.pass();
+    });
+    ASSERT_TRUE(pool.submit(blocker));
+    started.pass();
+    std::atomic<int> done{0};
+    jobs all;
+    const auto submit = [&](priority p) {
+        all.push_back(std::make_unique<test_job>([&done] { ++done; }));
+        all.back()->urgency = p;
+        return pool.submit(*all.back());
+    };
+    for (const priority p : {priority::low, priority::normal, priority::high})
+        for (int i = 0; i < 3; ++i) EXPECT_EQ(submit(p), i < 2);
+    EXPECT_FALSE(submit(priority::low));
+    EXPECT_EQ(pool.stats().queued, 6u);
+    go.open();
+    EXPECT_TRUE(pool.stop(true));
+    EXPECT_EQ(done, 6);
 }
 
 TEST(WorkerPool, CannotBeStoppedFromWithin) {

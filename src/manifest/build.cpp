@@ -57,6 +57,8 @@ private:
         if (m.flags.blocking) v["blocking"] = true;
         if (m.flags.serial) v["serial"] = true;
         if (m.wire_codec) v["codec"] = to_string(*m.wire_codec);
+        if (m.flags.priority == priority::low) v["priority"] = "low";
+        if (m.flags.priority == priority::high) v["priority"] = "high";
         return v;
     }
 

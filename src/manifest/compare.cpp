@@ -74,8 +74,9 @@ private:
     void was(bool breaking, const std::string& where, std::string_view a, std::string_view b) {
         add(breaking, where, "was " + std::string(a) + ", is " + std::string(b));
     }
-    void compare_text(bool breaking, const char* where, std::string_view a, std::string_view b) {
-        if (a != b) was(breaking, where, a.empty() ? "nothing" : a, b.empty() ? "nothing" : b);
+    void compare_text(bool breaking, const std::string& where, std::string_view a,
+                      std::string_view b, std::string_view none = "nothing") {
+        if (a != b) was(breaking, where, a.empty() ? none : a, b.empty() ? none : b);
     }
 
     void compare(const std::vector<member>& older, const std::vector<member>& newer) {
@@ -107,9 +108,8 @@ private:
         flag(a.idempotent, a.idempotent, b.idempotent, "idempotent");
         flag(false, a.blocking, b.blocking, "blocking");
         flag(false, a.serial, b.serial, "serial");
-        if (a.codec != b.codec)
-            was(true, where + " codec", a.codec.empty() ? "any" : a.codec,
-                b.codec.empty() ? "any" : b.codec);
+        compare_text(true, where + " codec", a.codec, b.codec, "any");
+        compare_text(false, where + " priority", a.priority, b.priority, "normal");
         compare_params(a, b);
         compare(*a.result, *b.result, reader::client, where + " result");
         compare_errors(a, b);

@@ -198,8 +198,10 @@ bool loader::load_member(const value& v, member& m) {
     if (!get(v, "kind", m.kind, true) || !get(v, "doc", m.doc, false)) return false;
     if (!m.is_method()) return true;
     if (!get(v, "idempotent", m.idempotent) || !get(v, "blocking", m.blocking) ||
-        !get(v, "serial", m.serial) || !get(v, "codec", m.codec, false))
+        !get(v, "serial", m.serial) || !get(v, "codec", m.codec, false) ||
+        !get(v, "priority", m.priority, false))
         return false;
+    if (m.priority == "normal") m.priority = {};
     if (!load_params(v, m)) return trouble_.in_member("params");
     static const value nothing("nil");
     m.result = v.find("result") != nullptr ? load_shape_of(v, "result") : load_shape(nothing);

@@ -78,7 +78,8 @@ struct member {
     bool idempotent = false;
     bool blocking = false;
     bool serial = false;
-    std::string_view codec;  // empty if none is declared
+    std::string_view codec;     // empty if none is declared
+    std::string_view priority;  // likewise; "low", "high"
 
     bool is_method() const noexcept { return kind == "method"; }
 };

@@ -75,6 +75,8 @@ private:
                 refuse_cpp("the method " + method + " cannot be a name in C++");
             if (!m.codec.empty() && !codec_from_string(m.codec))
                 refuse_cpp("the codec of " + method + " is unknown");
+            if (!m.priority.empty() && m.priority != "low" && m.priority != "high")
+                refuse_cpp("the priority of " + method + " is unknown");
             if (m.name == "describe" && needs_description())
                 refuse_cpp("a method is called \"describe\"");
             for (const param& p : m.params)
@@ -197,7 +199,8 @@ private:
     }
 
     static bool is_described(const member& m) {
-        if (!m.doc.empty() || m.idempotent || m.blocking || m.serial || !m.codec.empty())
+        if (!m.doc.empty() || m.idempotent || m.blocking || m.serial || !m.codec.empty() ||
+            !m.priority.empty())
             return true;
         for (const param& p : m.params)
             if (p.default_value != nullptr) return true;
@@ -238,6 +241,8 @@ private:
         if (m.blocking) calls.emplace_back(".blocking()");
         if (m.serial) calls.emplace_back(".serial()");
         if (!m.codec.empty()) calls.push_back(".codec(tenon::codec::" + std::string(m.codec) + ")");
+        if (!m.priority.empty())
+            calls.push_back(".priority(tenon::priority::" + std::string(m.priority) + ")");
         for (const param& p : m.params)
             if (p.default_value != nullptr)
                 calls.push_back(".default_value(" + literal(p.name) + ", " +

@@ -75,6 +75,7 @@ private:
         add(m.blocking, "blocking");
         add(m.serial, "serial");
         add(!m.codec.empty(), m.codec);
+        add(!m.priority.empty(), std::string(m.priority) + " priority");
         return printable(s);
     }
 

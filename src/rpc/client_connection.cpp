@@ -294,7 +294,8 @@ bool client_connection::send(outgoing_call& call, const outgoing_request& reques
     }
     std::array<std::byte, wire::reference_size> room;
     const wire::outgoing out = passed(placed, request.payload, room);
-    auto sent = session_->request(wire::request_kind::response, request.metadata, out, &call);
+    auto sent = session_->request(wire::request_kind::response, request.metadata, out, &call, 1,
+                                  false, call.urgency);
     if (!sent) {
         not_sent(out);
         call.failed = session_->closed() && last_error_ ? not_connected() : std::move(sent).error();

@@ -203,7 +203,7 @@ void connection::flush(bool has_room) noexcept {
             break;
         }
         writing_ = false;
-        drained = !room_queue_.empty() && out.pending() <= low_water;
+        drained = !room_queue_.empty() && !out.exceeds(low_water);
     }
     if (drained) ask_for_flush();
     if (stuck) output_blocked();
@@ -227,7 +227,7 @@ loop::turn connection::resume_streams() {
         wire_stream* next;
         {
             const std::lock_guard lock(mutex_);
-            if (room_queue_.empty() || !session_ || session_->out().pending() > low_water)
+            if (room_queue_.empty() || !session_ || session_->out().exceeds(low_water))
                 return loop::turn::done;
             next = &room_queue_.pop_front();
             next->add_ref();

@@ -69,6 +69,11 @@ method_info& contract_info::add(std::string_view name, std::string_view params,
     return m;
 }
 
+void contract_info::set_priority(priority p) {
+    for (method_info& m : methods)
+        if (!m.flags.priority) m.flags.priority = p;
+}
+
 void contract_info::check() const {
     if (!is_name(publisher, true)) bad("publisher \"" + publisher + "\" is not a name");
     if (!is_name(service, false)) bad("service \"" + service + "\" is not a name");

@@ -25,7 +25,8 @@ public:
           codec_(info.wire_codec.value_or(core_->options().codec)),
           codec_is_refused_(!core_->check_codec(codec_)),
           idempotent_(info.flags.idempotent),
-          flow_(info.flow) {
+          flow_(info.flow),
+          urgency_(info.flags.priority.value_or(priority::normal)) {
         core_->put_metadata(metadata_, route_, codec_);
         for (std::uint32_t i = 0; i < info.signature->param_count; ++i) {
             names_.push_back(info.param_names[i]);
@@ -36,7 +37,7 @@ public:
 
     result<void> call(const detail::call_arguments& args, void* result,
                       const call_options* options) override {
-        const auto bounds = core_->bounds_of(options);
+        const auto bounds = core_->bounds_of(options, urgency_);
         if (core_->is_local()) return call_here(args, result, bounds);
         wire::outgoing payload;
         blob taken;
@@ -58,7 +59,7 @@ public:
     void start(const detail::call_arguments& args, detail::call_state& state,
                const call_options* options) override {
         auto& call = async_call::of(state);
-        const auto bounds = core_->bounds_of(options);
+        const auto bounds = core_->bounds_of(options, urgency_);
         if (core_->is_local()) return start_here(args, call, bounds);
         const auto in_place = encoded_in_place(args);
         const blob taken = in_place ? take_large(args, *in_place) : blob();
@@ -78,7 +79,7 @@ public:
 
     result<detail::stream_ends> open(const detail::call_arguments& args,
                                      const open_options* options) override {
-        auto bounds = core_->bounds_of(options);
+        auto bounds = core_->bounds_of(options, urgency_);
         if (!options || options->timeout.count() < 0) bounds.deadline = base::never;
         const stream_start start = options ? options->start : stream_start();
         const stream_origin origin = options ? options->origin : stream_origin();
@@ -116,6 +117,7 @@ private:
         local_request rq;
         rq.deadline = b.deadline;
         rq.cancel = b.cancel;
+        rq.urgency = b.told();
         rq.wire_codec = codec_;
         if (m.same_types) {
             rq.typed = &args;
@@ -179,6 +181,7 @@ private:
     const bool codec_is_refused_;
     const bool idempotent_;
     const detail::flow_settings flow_;
+    const priority urgency_;
     base::byte_buffer metadata_;
     local_resolver here_;
     std::deque<std::string> names_;
@@ -234,13 +237,15 @@ result<void> direct_client::begin_to_connect() {
 
 direct_client::bounds direct_client::bounds_of(const client_options& of_client,
                                                const detail::runtime_core& runtime,
-                                               const call_options* options) {
+                                               const call_options* options, priority declared) {
     bounds b;
+    b.urgency = declared;
     auto timeout = of_client.timeout;
     if (options) {
         if (options->timeout.count() >= 0) timeout = options->timeout;
         b.cancel = options->cancel;
-        b.urgency = options->priority;
+        b.urgency = options->priority.value_or(declared);
+        b.tells = b.urgency != declared;
     }
     if (timeout.count() > 0) b.deadline = base::add_time(runtime.time().now(), timeout);
     if (const call_scope* outer = loop::thread_scope()) {
@@ -275,12 +280,12 @@ void put_bounds(base::byte_buffer& to, const direct_client::bounds& b, base::tim
         wire::put_deadline(
             to, static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 1, 0xffff'ffff)));
     }
-    if (b.urgency != priority::normal) wire::put_priority(to, static_cast<std::uint8_t>(b.urgency));
+    if (b.tells) wire::put_priority(to, b.urgency);
 }
 
 bytes_view with_bounds(bytes_view fixed, const direct_client::bounds& b, base::time_point now,
                        base::byte_buffer& room) {
-    if (b.deadline == base::never && b.urgency == priority::normal) return fixed;
+    if (b.deadline == base::never && !b.tells) return fixed;
     room.append(fixed);
     put_bounds(room, b, now);
     return room.view();
@@ -304,6 +309,7 @@ result<void> direct_client::call(bytes_view metadata, wire::outgoing payload, co
         call.wire_codec = c;
         call.deadline = b.deadline;
         call.cancellation = b.cancel;
+        call.urgency = b.urgency;
         outgoing_request request;
         request.metadata = with_bounds(metadata, b, runtime_->time().now(), room);
         request.payload = payload;
@@ -362,8 +368,9 @@ void direct_client::start(bytes_view metadata, wire::outgoing payload, codec c,
     call.wire_codec = c;
     call.deadline = b.deadline;
     call.cancellation = b.cancel;
+    call.urgency = b.urgency;
     outgoing_request request;
-    request.metadata = b.deadline == base::never && b.urgency == priority::normal
+    request.metadata = b.deadline == base::never && !b.tells
                            ? metadata
                            : with_bounds(metadata, b, runtime_->time().now(), room);
     request.payload = payload;
@@ -382,6 +389,7 @@ detail::stream_ends direct_client::open(bytes_view metadata, const base::byte_bu
     o.metadata.append(metadata);
     put_bounds(o.metadata, b, runtime_->time().now());
     o.status = std::move(status);
+    o.urgency = b.urgency;
     auto* const stream = new wire_stream(*connection_, nullptr, plan);
     detail::stream_ends ends = stream->ends(shared_from_this());
     connection_->open(*stream, std::move(o), arguments.view());
@@ -401,7 +409,8 @@ void put_dynamic_metadata(base::byte_buffer& to, std::string_view route, codec c
 result<bytes> direct_client::call_encoded(std::string_view route, codec c, bytes_view arguments,
                                           const call_options& options) {
     TENON_TRY(check_codec(c));
-    const bounds b = bounds_of(&options);
+    bounds b = bounds_of(&options);
+    b.tells = options.priority.has_value();
     if (is_local()) return call_encoded_here(route, c, arguments, b);
     base::byte_buffer metadata;
     put_dynamic_metadata(metadata, route, c);
@@ -421,6 +430,7 @@ result<bytes> direct_client::call_encoded_here(std::string_view route, codec c,
     rq.encoded = arguments;
     rq.deadline = b.deadline;
     rq.cancel = b.cancel;
+    rq.urgency = b.told();
     bytes answer;
     TENON_TRY(call_local(*this, **m, rq, {&answer, nullptr, false}));
     return answer;

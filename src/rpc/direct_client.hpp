@@ -43,12 +43,16 @@ public:
         base::time_point deadline = base::never;
         cancellation* cancel = nullptr;
         priority urgency = priority::normal;
+        bool tells = false;  // the server, because it is not what the method declares
+        std::optional<priority> told() const {
+            return tells ? std::optional(urgency) : std::nullopt;
+        }
     };
-    bounds bounds_of(const call_options* options) const {
-        return bounds_of(options_, *runtime_, options);
+    bounds bounds_of(const call_options* options, priority declared = priority::normal) const {
+        return bounds_of(options_, *runtime_, options, declared);
     }
     static bounds bounds_of(const client_options& of_client, const detail::runtime_core& runtime,
-                            const call_options* options);
+                            const call_options* options, priority declared = priority::normal);
 
     /// Sends an encoded call and waits; repeats it where that does no harm. `metadata` is the part
     /// that does not change from call to call; without a result shape `result` is a tenon::bytes.

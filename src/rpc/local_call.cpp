@@ -377,6 +377,7 @@ void fill_local_call(service_call& call, const local_request& rq, const server_c
     call.data = rq.encoded;
     call.decoding = rq.typed ? &lenient : &server.decoding();
     call.deadline = rq.deadline;
+    call.urgency = rq.urgency.value_or(call.method().urgency());
     call.scope = {&loop, rq.deadline, &call.cancel, nullptr};
 }
 

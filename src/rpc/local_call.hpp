@@ -35,6 +35,7 @@ struct local_request {
     bytes_view encoded;
     base::time_point deadline = base::never;
     cancellation* cancel = nullptr;
+    std::optional<priority> urgency;  // none: the method's
 };
 
 /// Where the result goes: an object of the method's own type (`shape` null, `typed`), of another

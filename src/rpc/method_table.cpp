@@ -30,7 +30,7 @@ const value* default_of(const detail::method_info& info, const std::string& name
 bool serial_gate::enter(service_call& kept) {
     const std::lock_guard lock(mutex_);
     if (!busy_) return busy_ = true;
-    waiting_.push_back(kept);
+    waiting_.push_back(kept, kept.urgency);
     return false;
 }
 
@@ -47,6 +47,7 @@ method_entry::method_entry(const detail::contract_info& contract, const detail::
       route_(contract.publisher + "/" + contract.service + "." + info.name),
       seen_(seen),
       log_(log),
+      urgency_(info_.flags.priority.value_or(priority::normal)),
       on_pool_(info.flags.blocking) {
     const detail::signature& s = *info_.signature;
     for (std::uint32_t i = 0; i < s.param_count; ++i) {

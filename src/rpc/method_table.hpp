@@ -12,6 +12,7 @@
 #include "base/intrusive.hpp"
 #include "base/log.hpp"
 #include "base/mutex.hpp"
+#include "base/priority_lines.hpp"
 #include "codec/codec.hpp"
 #include "rpc/statistics.hpp"
 #include "tenon/contract.hpp"
@@ -20,7 +21,7 @@ namespace tenon::inline v0::rpc {
 
 class service_call;
 
-/// Lets one call through at a time; the others wait in order, without a thread.
+/// Lets one call through at a time; the others wait without a thread, the more urgent first.
 class serial_gate {
 public:
     /// True: the call may run now. False: it was queued and next() will give it out; only kept
@@ -32,7 +33,7 @@ public:
 private:
     base::mutex mutex_;
     bool busy_ = false;
-    base::list<service_call, serial_gate> waiting_;
+    base::priority_lines<service_call, serial_gate> waiting_;
 };
 
 /// One method. Thread-safe once the server has started; lives as long as the runtime.
@@ -47,6 +48,8 @@ public:
     const detail::signature& signature() const noexcept { return *info_.signature; }
     const detail::method_info& info() const noexcept { return info_; }
     std::span<const coding::parameter> parameters() const noexcept { return parameters_; }
+    /// Of calls that do not say otherwise.
+    tenon::priority urgency() const noexcept { return urgency_; }
     /// Some parameter is a view and so needs the bytes it was decoded from.
     bool has_views() const noexcept { return has_views_; }
 
@@ -75,6 +78,7 @@ private:
     std::unique_ptr<serial_gate> gate_;
     base::logger& log_;
     bool has_views_ = false;
+    const tenon::priority urgency_;
     std::atomic<bool> on_pool_;
 
     base::mutex slow_mutex_;  // guards all below

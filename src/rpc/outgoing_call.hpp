@@ -48,6 +48,7 @@ public:
     base::time_point deadline = base::never;
     tenon::cancellation* cancellation = nullptr;
     call_carrier* owner = nullptr;
+    priority urgency = priority::normal;
     bool was_open = false;  // the connection was up when the call was sent
 
     // For repeating an asynchronous call: what was sent, how often, and when to send it again.

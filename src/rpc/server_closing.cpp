@@ -21,10 +21,15 @@ constexpr std::chrono::milliseconds rest_interval{500};
 
 }  // namespace
 
+// Mutex held. Whether the peer has to take output in time.
+bool server_connection::owes_reading() const noexcept {
+    return stalled_ || (blocked_ && session_->out().pending() > server_->options().limits.unsent);
+}
+
 void server_connection::arm() {
     base::time_point at = session_->next_deadline();
     const limits& l = server_->options().limits;
-    if (stalled_)
+    if (owes_reading())
         at = std::min(at, base::add_time(blocked_ ? blocked_since_ : loop_.now(), l.unsent_time));
     if (unfinished_) at = std::min(at, base::add_time(unfinished_since_, l.stall_time));
     at = std::min(at, rest_at_);
@@ -43,7 +48,8 @@ loop::turn server_connection::on_deadline() {
         if (unfinished_) check_unfinished(now);
         if (rest_at_ <= now) rest(now);
         if (session_->tick(now).kind == wire::event_kind::closed) end_session();
-        if (stalled_ && blocked_ && now - blocked_since_ >= server_->options().limits.unsent_time)
+        if (blocked_ && owes_reading() &&
+            now - blocked_since_ >= server_->options().limits.unsent_time)
             closing_ = true;
         if (!ending_ && !draining_) arm();
         if (!session_->out().empty()) loop_.defer(flush_work_);
@@ -150,6 +156,26 @@ loop::turn server_connection::close() {
     return loop::turn::done;
 }
 
+connection_stats server_connection::stats() {
+    connection_stats s;
+    s.id = id_;
+    s.address = peer_.address;
+    if (peer_.has_credentials) {
+        s.pid = peer_.pid;
+        s.uid = peer_.uid;
+    }
+    s.scope = from_ == scope::os ? "os" : "lan";
+    s.since = since_;
+    s.calls = calls_.load(std::memory_order_relaxed);
+    s.bytes_in = bytes_in_.load(std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
+    s.transport = peer_.transport;
+    s.in_flight = session_->peer_streams();
+    s.bytes_out = bytes_out_;
+    s.unsent = session_->out().pending();
+    return s;
+}
+
 void server_connection::post(errand e) noexcept {
     // acq_rel: what the poster did before is visible to the loop.
     if (errands_.fetch_or(e, std::memory_order_acq_rel) != 0) return;
@@ -167,7 +193,11 @@ loop::turn server_connection::run_errands(loop::event_loop&) {
             const std::lock_guard lock(mutex_);
             arm();
         }
-        if ((todo & watch_output) && !watch_room()) closing_ = true;
+        if (todo & watch_output) {
+            if (!watch_room()) closing_ = true;
+            const std::lock_guard lock(mutex_);
+            if (!ending_ && !draining_) arm();
+        }
         if ((todo & read_again) && stalled_) loop_.make_ready(*this);
         if (todo & drain_calls) drain_step();
         if (todo & look_later) note_use();

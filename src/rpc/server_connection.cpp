@@ -108,26 +108,6 @@ void server_connection::release() noexcept {
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-connection_stats server_connection::stats() {
-    connection_stats s;
-    s.id = id_;
-    s.address = peer_.address;
-    if (peer_.has_credentials) {
-        s.pid = peer_.pid;
-        s.uid = peer_.uid;
-    }
-    s.scope = from_ == scope::os ? "os" : "lan";
-    s.since = since_;
-    s.calls = calls_.load(std::memory_order_relaxed);
-    s.bytes_in = bytes_in_.load(std::memory_order_relaxed);
-    const std::lock_guard lock(mutex_);
-    s.transport = peer_.transport;
-    s.in_flight = session_->peer_streams();
-    s.bytes_out = bytes_out_;
-    s.unsent = session_->out().pending();
-    return s;
-}
-
 loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flags) {
     if (flags & loop::ready::write) flush(true);
     bool did_something = false;
@@ -211,7 +191,7 @@ bool server_connection::is_full() {
     const std::size_t limit = server_->options().limits.unsent;
     const auto look = [&] {
         const std::lock_guard lock(mutex_);
-        full_ = stalled_ = starved_ = session_->out().pending() > limit;
+        full_ = stalled_ = starved_ = session_->out().exceeds(limit);
     };
     look();
     if (!full_) return false;
@@ -240,7 +220,7 @@ loop::turn server_connection::receive(const wire::frame& f) {
     {
         const std::lock_guard lock(mutex_);
         ev = session_->receive(f, loop_.now());
-        full_ = session_->out().pending() > server_->options().limits.unsent;
+        full_ = session_->out().exceeds(server_->options().limits.unsent);
         if (f.has(wire::flag::follows)) arm();  // the rest must come in time
         if (is_stream(ev) && ev.user && ev.kind != wire::event_kind::request) {
             stream = static_cast<wire_stream*>(ev.user);
@@ -279,13 +259,13 @@ const server_connection::cached_request* server_connection::find_cached(
 }
 
 void server_connection::remember(bytes_view metadata, std::uint32_t hash, method_entry& method,
-                                 codec c) {
-    cached_request r{hash, std::string(as_text(metadata)), &method, c};
+                                 codec c, priority p) {
+    cached_request r{hash, std::string(as_text(metadata)), &method, c, p};
     if (cached_.size() < cached_requests) cached_.push_back(std::move(r));
     else cached_[hash % cached_requests] = std::move(r);
 }
 
-// The method a request is for, and the codec of its data.
+// The method a request is for, the codec of its data, and how urgent it is.
 result<method_entry*> server_connection::understand(const wire::event& ev,
                                                     wire::request_metadata& meta,
                                                     codec& wire_codec) {
@@ -294,6 +274,7 @@ result<method_entry*> server_connection::understand(const wire::event& ev,
     if (short_enough)
         if (const cached_request* r = find_cached(ev.metadata, hash)) {
             wire_codec = r->wire_codec;
+            meta.priority = r->urgency;
             return r->method;
         }
     auto read = wire::read_request_metadata(ev.metadata, format_);
@@ -317,8 +298,9 @@ result<method_entry*> server_connection::understand(const wire::event& ev,
                      "codec marshal is refused over TCP, unless "
                      "server_options::force_insecure_serialisation says otherwise");
     wire_codec = *c;
+    if (!meta.priority) meta.priority = method->urgency();
     if (short_enough && meta.deadline_ms == 0 && meta.trace.empty())
-        remember(ev.metadata, hash, *method, *c);
+        remember(ev.metadata, hash, *method, *c, *meta.priority);
     return method;
 }
 
@@ -347,6 +329,11 @@ std::optional<error> check_kind(const method_entry& member, wire::request_kind a
 void server_connection::fill(service_call& call, wire::event& ev,
                              const wire::request_metadata& meta, codec wire_codec) {
     call.wire_codec = wire_codec;
+    call.urgency = *meta.priority;
+    if (call.urgency != priority::normal) {
+        const std::lock_guard lock(mutex_);
+        session_->set_priority(ev.stream, call.urgency);
+    }
     call.data = ev.data;
     call.lies_in = std::move(incoming_);
     if (!ev.storage.empty()) call.lies_in = base::make_block(std::move(ev.storage));

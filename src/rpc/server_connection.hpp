@@ -63,6 +63,7 @@ private:
         std::string metadata;
         method_entry* method = nullptr;
         codec wire_codec{};
+        priority urgency{};
     };
     class deadline_timer final : public loop::timer {
     public:
@@ -102,7 +103,8 @@ private:
     loop::turn on_cancel(service_call& call);
     static service_call* share_in(void* user) noexcept;
     const cached_request* find_cached(bytes_view metadata, std::uint32_t hash) const noexcept;
-    void remember(bytes_view metadata, std::uint32_t hash, method_entry& method, codec c);
+    void remember(bytes_view metadata, std::uint32_t hash, method_entry& method, codec c,
+                  priority p);
     result<method_entry*> understand(const wire::event& ev, wire::request_metadata& meta,
                                      codec& wire_codec);
     void refuse(const wire::event& ev, const error& e);
@@ -120,6 +122,7 @@ private:
     loop::turn run_errands(loop::event_loop&);
     void drain_step();
     void refuse_requests();
+    bool owes_reading() const noexcept;
     void arm();  // mutex held
     void note_use();
     void rest(base::time_point now);  // mutex held

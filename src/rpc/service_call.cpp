@@ -103,6 +103,7 @@ service_call& service_call::keep() {
     kept->scope = scope;
     kept->scope.cancel = &kept->cancel;
     kept->deadline = deadline;
+    kept->urgency = urgency;
     kept->stream = stream;
     kept->wants_answer = wants_answer;
     kept->caller_waits = caller_waits;
@@ -247,6 +248,8 @@ tenon::cancellation& context::cancellation() noexcept {
 }
 
 blob context::loan(std::size_t size) { return rpc::service_call::of(*this).loan(size); }
+
+tenon::priority context::priority() const noexcept { return rpc::service_call::of(*this).urgency; }
 
 std::string_view context::trace() const noexcept { return rpc::service_call::of(*this).trace; }
 

@@ -22,7 +22,7 @@ void read_metadata(bytes_view metadata) {
     for (const auto format : {wire::metadata_format::composite, wire::metadata_format::routing}) {
         const auto m = wire::read_request_metadata(metadata, format);
         if (!m) continue;
-        must(m->priority <= 2 && m->route.size() <= 255);
+        must(m->priority.value_or(priority::low) <= priority::high && m->route.size() <= 255);
         (void)wire::accepts(m->accept, "x/y");
         const bytes_view first = wire::leading_entry(metadata, format);
         must(first.size() <= metadata.size());

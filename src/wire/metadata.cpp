@@ -83,7 +83,8 @@ bool read_number(const metadata_entry& e, request_metadata& m) noexcept {
         m.deadline_ms = load_be32(e.content.data());
     } else {
         if (e.content.size() != 1) return false;
-        m.priority = std::min<std::uint8_t>(std::to_integer<std::uint8_t>(e.content[0]), 2);
+        const auto level = std::to_integer<std::uint8_t>(e.content[0]);
+        m.priority = static_cast<priority>(std::min<std::uint8_t>(level, 2));
     }
     return true;
 }
@@ -263,8 +264,8 @@ void put_deadline(base::byte_buffer& to, std::uint32_t remaining_ms) {
     store_be32(open_entry(to, mime::deadline, 4), remaining_ms);
 }
 
-void put_priority(base::byte_buffer& to, std::uint8_t priority) {
-    store_u8(open_entry(to, mime::priority, 1), priority);
+void put_priority(base::byte_buffer& to, priority p) {
+    store_u8(open_entry(to, mime::priority, 1), static_cast<std::uint32_t>(p));
 }
 
 void put_plain_route(base::byte_buffer& to, std::string_view route) {

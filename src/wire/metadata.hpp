@@ -11,6 +11,7 @@
 
 #include "base/buffer.hpp"
 #include "tenon/bytes.hpp"
+#include "tenon/priority.hpp"
 #include "tenon/result.hpp"
 
 namespace tenon::inline v0::wire {
@@ -70,7 +71,7 @@ struct request_metadata {
     bytes_view status;
     bytes_view routing_entry;       ///< exact bytes of the routing entry with its header
     std::uint32_t deadline_ms = 0;  ///< remaining time; 0: none
-    std::uint8_t priority = 1;      ///< 0 low, 1 normal, 2 high
+    std::optional<tenon::priority> priority;
 };
 
 /// Reads all entries; unknown ones are skipped, of repeated ones the first counts. An error
@@ -93,7 +94,7 @@ void put_entry(base::byte_buffer& to, std::string_view mime, bytes_view content)
 void put_route(base::byte_buffer& to, std::string_view route);
 void put_data_type(base::byte_buffer& to, std::string_view mime);
 void put_deadline(base::byte_buffer& to, std::uint32_t remaining_ms);
-void put_priority(base::byte_buffer& to, std::uint8_t priority);
+void put_priority(base::byte_buffer& to, priority p);
 inline void put_trace(base::byte_buffer& to, std::string_view traceparent) {
     put_entry(to, mime::trace, as_bytes(traceparent));
 }

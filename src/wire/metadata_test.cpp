@@ -34,7 +34,7 @@ TEST(metadata, all_entries_read_back) {
               hex("85 86 14 61 70 70 6c 69 63 61 74 69 6f 6e 2f 78 2d 6d "
                   "73 67 70 61 63 6b"));
     put_deadline(b, 1500);
-    put_priority(b, 2);
+    put_priority(b, priority::high);
     put_trace(b, "00-1-2-03");
     put_entry(b, mime::authentication, as_bytes("au"));
     put_hello(b, as_bytes("\x80"));
@@ -51,7 +51,7 @@ TEST(metadata, all_entries_read_back) {
     EXPECT_TRUE(accepts(m->accept, mime::msgpack));
     EXPECT_FALSE(accepts(m->accept, mime::gene));
     EXPECT_EQ(m->deadline_ms, 1500u);
-    EXPECT_EQ(m->priority, 2);
+    EXPECT_EQ(m->priority, priority::high);
     EXPECT_EQ(m->trace, "00-1-2-03");
     EXPECT_EQ(as_text(m->auth), "au");
     EXPECT_EQ(as_text(m->hello), "\x80");
@@ -81,13 +81,13 @@ TEST(metadata, id_and_spelling_are_the_same) {
 
 TEST(metadata, first_of_repeated_entries_counts) {
     base::byte_buffer b;
-    put_priority(b, 0);
-    put_priority(b, 2);
+    put_priority(b, priority::low);
+    put_priority(b, priority::high);
     put_route(b, "first");
     put_route(b, "second");
     const auto m = read_request_metadata(b.view(), metadata_format::composite);
     ASSERT_TRUE(m);
-    EXPECT_EQ(m->priority, 0);
+    EXPECT_EQ(m->priority, priority::low);
     EXPECT_EQ(m->route, "first");
 }
 

@@ -84,6 +84,13 @@ public:
     /// Bytes that wait, without the heads of fragments to come.
     std::size_t pending() const noexcept { return shut_ ? 0 : line_.bytes() + waiting_bytes_; }
     bool empty() const noexcept { return pending() == 0; }
+    /// Whether more than `limit` bytes wait. While there is a large message, that and what has its
+    /// place in front of it do not count, so that it alone does not keep others from being answered.
+    bool exceeds(std::size_t limit) const noexcept {
+        if (pending() <= limit) return false;
+        const std::size_t largest = waiting_bytes_ != 0 ? waiting_->largest() : 0;
+        return largest == 0 || waiting_bytes_ - largest > limit;
+    }
 
     /// Whether gather() has given out all of the request that add() returned `mark` for, so
     /// that the peer may have received it. True may be said a little early.

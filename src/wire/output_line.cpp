@@ -77,7 +77,8 @@ output_line::~output_line() {
     if (block_ != nullptr) pool_.unref(block_);
 }
 
-void output_line::push(const chunk& c) {
+// Inline: once for every frame.
+[[gnu::always_inline]] inline void output_line::push(const chunk& c) {
     if (count_ == ring_.size()) {
         std::vector<chunk> bigger(std::max<std::size_t>(8, ring_.size() * 2));
         for (std::size_t i = 0; i < count_; ++i)
@@ -99,16 +100,16 @@ void output_line::new_block(std::size_t size) {
 }
 
 /// Room for `size` bytes at the end of the line.
-std::byte* output_line::small(std::size_t size) {
+std::byte* output_line::small(std::size_t size, bool ends_frame) {
     if (block_ == nullptr || block_->bytes.size() - block_used_ < size) new_block(size);
     std::byte* at = block_->bytes.data() + block_used_;
     chunk* before = count_ == 0 ? nullptr : &last();
     if (before != nullptr && before->owner == block_ && before->data + before->size == at &&
         !(framing_ == framing::messages && before->frame_end)) {
         before->size += size;
-        before->frame_end = false;
+        before->frame_end = ends_frame;
     } else {
-        push({at, size, block_, false});
+        push({at, size, block_, ends_frame});
         ++block_->refs;
     }
     block_used_ += size;
@@ -116,35 +117,20 @@ std::byte* output_line::small(std::size_t size) {
     return at;
 }
 
-/// Begins a frame of which `in_block` bytes are written into the returned room.
-std::byte* output_line::open(std::size_t frame_size, std::size_t in_block) {
-    if (framing_ == framing::messages) return small(in_block);
-    return store_be24(small(prefix_size + in_block), static_cast<std::uint32_t>(frame_size));
-}
-
 void output_line::add(bytes_view frame_bytes) {
     store(open(frame_bytes.size(), frame_bytes.size()), frame_bytes);
-    last().frame_end = true;
 }
 
-void output_line::add(const frame& f, outgoing& payload) {
-    if (payload.data.size() > copy_limit) {
-        output_storage* s = pool_.take(payload);
-        add(f, s, payload.data);
-        return pool_.unref(s);
-    }
-    const std::size_t size = head_size(f) + f.metadata.size() + payload.data.size();
-    store(store(write_head(open(size, size), f), f.metadata), payload.data);
-    last().frame_end = true;
+void output_line::add_reference(const frame& f, outgoing& payload) {
+    output_storage* s = pool_.take(payload);
+    add(f, s, payload.data);
+    pool_.unref(s);
 }
 
 void output_line::add(const frame& f, output_storage* payload, bytes_view part) {
     const std::size_t head = head_size(f) + f.metadata.size();
     store(write_head(open(head + part.size(), head), f), f.metadata);
-    if (part.empty()) {
-        last().frame_end = true;
-        return;
-    }
+    if (part.empty()) return;
     push({part.data(), part.size(), payload, true});
     ++payload->refs;
     bytes_ += part.size();

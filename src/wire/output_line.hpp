@@ -7,10 +7,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "base/block.hpp"
 #include "base/buffer.hpp"
+#include "wire/endian.hpp"
 #include "wire/frame.hpp"
 
 namespace tenon::inline v0::wire {
@@ -121,8 +123,9 @@ public:
 
 private:
     chunk& last() noexcept { return ring_[(head_ + count_ - 1) & (ring_.size() - 1)]; }
+    void add_reference(const frame& f, outgoing& payload);
     std::byte* open(std::size_t frame_size, std::size_t in_block);
-    std::byte* small(std::size_t size);
+    std::byte* small(std::size_t size, bool ends_frame);
     void push(const chunk& c);
     void new_block(std::size_t size);
     void reuse_block() noexcept;
@@ -136,5 +139,21 @@ private:
     std::size_t block_used_ = 0;
     std::size_t bytes_ = 0;
 };
+
+/// Begins a frame of which `in_block` bytes are written into the returned room.
+inline std::byte* output_line::open(std::size_t frame_size, std::size_t in_block) {
+    const bool whole = in_block == frame_size;
+    if (framing_ == framing::messages) return small(in_block, whole);
+    return store_be24(small(prefix_size + in_block, whole), static_cast<std::uint32_t>(frame_size));
+}
+
+inline void output_line::add(const frame& f, outgoing& payload) {
+    if (payload.data.size() > copy_limit) return add_reference(f, payload);
+    const std::size_t size = head_size(f) + f.metadata.size() + payload.data.size();
+    std::byte* p = write_head(open(size, size), f);
+    if (!f.metadata.empty()) std::memcpy(p, f.metadata.data(), f.metadata.size());
+    p += f.metadata.size();
+    if (!payload.data.empty()) std::memcpy(p, payload.data.data(), payload.data.size());
+}
 
 }  // namespace tenon::inline v0::wire

@@ -126,6 +126,37 @@ TEST(output_priority, large_messages_go_by_priority_and_share_within_one) {
     EXPECT_LE(first_low, 9);
 }
 
+TEST(output_priority, few_messages_are_unfinished_at_a_time) {
+    output_queue q;
+    for (std::uint32_t i = 0; i < 24; ++i)
+        q.add(value(1 + 2 * i), outgoing(pattern(300 * kib)), static_cast<priority>(i % 3));
+    std::map<std::uint32_t, std::size_t> unfinished;
+    std::size_t most = 0;
+    for (const written& w : written_by(q)) {
+        std::size_t& n = unfinished[w.stream];
+        n += w.data.size();
+        most = std::max(most, unfinished.size());
+        if (n == 300 * kib) unfinished.erase(w.stream);
+    }
+    EXPECT_TRUE(unfinished.empty());
+    EXPECT_GE(most, output_queue::lanes_at_once);
+    EXPECT_LE(most, output_queue::lanes_at_once + 2);
+}
+
+TEST(output_priority, one_large_message_is_not_too_much) {
+    output_queue q;
+    q.add(value(1), outgoing(pattern(9000 * kib)));
+    EXPECT_FALSE(q.exceeds(100 * kib));
+    const std::uint32_t next = flood(q, 99 * kib, priority::normal, 101);
+    EXPECT_FALSE(q.exceeds(101 * kib));
+    flood(q, 10 * kib, priority::normal, next);
+    EXPECT_TRUE(q.exceeds(101 * kib));
+    EXPECT_FALSE(q.exceeds(9200 * kib));
+    q.add(value(3), outgoing(pattern(8000 * kib)));
+    EXPECT_FALSE(q.exceeds(8200 * kib));
+    EXPECT_TRUE(q.exceeds(8000 * kib));
+}
+
 // Each level gets at least 64 KiB after each `patience` of what is above it, give or take the turns of
 // the other levels.
 TEST(output_priority, nothing_starves_while_higher_ones_keep_coming) {

@@ -81,6 +81,14 @@ bool waiting_output::has(std::size_t level) const noexcept {
     return !t.lanes.empty() && t.moved >= t.lanes.front()->behind;
 }
 
+std::size_t waiting_output::largest() const noexcept {
+    std::size_t most = 0;
+    for (const tier& t : tiers_)
+        for (const auto& l : t.lanes)
+            for (const message& m : l->messages) most = std::max(most, m.rest.size());
+    return most;
+}
+
 bool waiting_output::is_mixed() const noexcept {
     std::size_t n = 0;
     for (std::size_t i = 0; i < levels; ++i) n += has(i) ? 1 : 0;
@@ -125,13 +133,25 @@ std::size_t waiting_output::move_line(tier& t, output_line& line, std::size_t qu
     return n;
 }
 
-/// One frame of the lane whose turn it is.
-std::size_t waiting_output::cut_next(tier& t, output_line& line, std::size_t limit) {
+/// The lane whose turn it is, now in rotation.
+std::size_t waiting_output::next_lane(tier& t) noexcept {
+    const bool one_more = t.open == 0 || open_ < lanes_at_once;
+    const std::size_t among = std::min(t.lanes.size(), t.open + (one_more ? 1 : 0));
     std::size_t index = 0;
     do {
-        if (t.turn >= std::min(t.lanes.size(), lanes_at_once)) t.turn = 0;
+        if (t.turn >= among) t.turn = 0;
         index = t.turn++;
     } while (t.moved < t.lanes[index]->behind);  // false for the first one
+    if (!std::exchange(t.lanes[index]->open, true)) {
+        ++t.open;
+        ++open_;
+    }
+    return index;
+}
+
+/// One frame of the lane whose turn it is.
+std::size_t waiting_output::cut_next(tier& t, output_line& line, std::size_t limit) {
+    const std::size_t index = next_lane(t);
     message& m = t.lanes[index]->messages.front();
     if (!may_be_cut(m.head.type)) limit = max_frame_size;
     frame f = m.head;
@@ -175,6 +195,10 @@ void waiting_output::finish_front(tier& t, std::size_t index, output_line& line)
 // --- taking out ---
 
 void waiting_output::erase(tier& t, std::size_t index) noexcept {
+    if (t.lanes[index]->open) {
+        --t.open;
+        --open_;
+    }
     t.lanes.erase(t.lanes.begin() + static_cast<std::ptrdiff_t>(index));
     if (t.turn > index) --t.turn;
     --lanes_;

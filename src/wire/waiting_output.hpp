@@ -22,7 +22,8 @@ namespace tenon::inline v0::wire {
 
 class waiting_output {
 public:
-    /// Large messages in rotation at a time, of one priority; the peer holds as many unfinished ones.
+    /// Large messages in rotation at a time, but one of each priority at least; the peer holds as many
+    /// unfinished ones.
     static constexpr std::size_t lanes_at_once = 4;
     /// Longest frame of a message that is cut, while others wait and otherwise.
     static constexpr std::size_t large_limit = std::size_t{64} * 1024;
@@ -37,6 +38,8 @@ public:
     waiting_output& operator=(const waiting_output&) = delete;
     ~waiting_output();
 
+    /// Bytes left of the largest message in a lane; 0 if there is none.
+    std::size_t largest() const noexcept;
     /// Whether more than one level waits.
     bool is_mixed() const noexcept;
 
@@ -87,6 +90,7 @@ private:
     struct lane {
         std::uint32_t stream = 0;
         std::uint64_t behind = 0;  // how much of the tier's line has to go before
+        bool open = false;         // in rotation
         std::deque<message> messages;
     };
     struct tier {
@@ -96,17 +100,16 @@ private:
         std::uint64_t added;                       // bytes, to the line, ever …
         std::uint64_t moved;                       // … and from it
         std::vector<std::unique_ptr<lane>> lanes;  // in order of `behind`
-        std::size_t turn = 0;                      // the lane to cut from next
+        std::size_t open = 0;  // how many of them, the first ones, are in rotation
+        std::size_t turn = 0;  // the lane to cut from next
     };
 
-    static std::size_t level_of(std::size_t tier, bool large) noexcept {
-        return 2 * (tiers - 1 - tier) + (large ? 1 : 0);
-    }
     static std::size_t tier_of(std::size_t level) noexcept { return tiers - 1 - level / 2; }
     bool has(std::size_t level) const noexcept;
     std::size_t next_level() const noexcept;
     void count(std::size_t level, std::size_t n) noexcept;
     std::size_t move_line(tier& t, output_line& line, std::size_t quota);
+    std::size_t next_lane(tier& t) noexcept;
     lane* find_lane(std::uint32_t stream) const noexcept;
     void wait_in(lane& l, const frame& f, outgoing& payload);
     std::size_t cut_next(tier& t, output_line& line, std::size_t limit);
@@ -118,7 +121,8 @@ private:
     std::size_t& bytes_;
     std::array<tier, tiers> tiers_;
     std::array<std::size_t, levels> passed_{};  // bytes that went before, since the last turn
-    std::size_t lanes_ = 0;                     // of all tiers
+    std::size_t lanes_ = 0;                     // of all tiers …
+    std::size_t open_ = 0;                      // … and those in rotation
 };
 
 }  // namespace tenon::inline v0::wire

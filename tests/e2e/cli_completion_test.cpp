@@ -86,6 +86,7 @@ TEST_F(cli_completion, options_and_their_values) {
     EXPECT_EQ(complete("tenon call --co"), (words{"--codec"}));
     EXPECT_EQ(complete("tenon call --codec "), (words{"json", "msgpack", "raw"}));
     EXPECT_EQ(complete("tenon call --codec=m"), (words{"--codec=msgpack"}));
+    EXPECT_EQ(complete("tenon call --priority "), (words{"low", "normal", "high"}));
     EXPECT_EQ(complete("tenon list -"), (words{"--help", "--verbose", "--watch", "--at",
                                                "--instance", "--timeout", "--json"}));
     EXPECT_EQ(complete("tenon gen cpp -o "), (words{":files "}));

@@ -56,6 +56,9 @@ namespace dynamic {
 namespace logs {
 #include "../../examples/11_log/main.cpp"
 }  // namespace logs
+namespace priorities {
+#include "../../examples/19_priorities/main.cpp"
+}  // namespace priorities
 #pragma GCC diagnostic pop
 
 namespace {
@@ -95,6 +98,7 @@ std::vector<golden> all() {
         {"blocking.places", tenon::manifest_of<blocking::places>()},
         {"dynamic.geometry", tenon::manifest_of<dynamic::geometry>()},
         {"log.library", tenon::manifest_of<logs::library>()},
+        {"priorities.depot", tenon::manifest_of<priorities::depot>()},
         {"echo", tenon::manifest_of<example::echo>()}};
 }
 

@@ -204,6 +204,8 @@ class Contract:
             calls += [f".{f}()" for f in ("idempotent", "blocking", "serial") if self.chance(0.2)]
             if self.chance(0.1):
                 calls.append(".codec(tenon::codec::json)")
+            if self.chance(0.2):
+                calls.append(f".priority(tenon::priority::{self.pick(['low', 'normal', 'high'])})")
             for t, n in params if "(" in entries[-1] else []:
                 default = self.default_of(t)
                 if default:

@@ -182,7 +182,7 @@ result<void> wire_stream::request(wire::session& session, const opening& o,
     put_stream_status(metadata, status);
     auto sent =
         session.request(is_source ? wire::request_kind::stream : wire::request_kind::channel,
-                        metadata.view(), arguments, this, first_grant());
+                        metadata.view(), arguments, this, first_grant(), false, o.urgency);
     if (!sent) return std::move(sent).error();
     ref_ = *sent;
     return {};
@@ -205,7 +205,8 @@ bool wire_stream::request_at_last(wire::session& session, const wire::outgoing* 
     status.open = !value;
     put_stream_status(metadata, status);
     auto sent = session.request(wire::request_kind::channel, metadata.view(),
-                                value ? *value : wire::outgoing(), this, first_grant(), complete);
+                                value ? *value : wire::outgoing(), this, first_grant(), complete,
+                                unopened_->urgency);
     if (!sent) return false;
     ref_ = *sent;
     unopened_.reset();
@@ -317,7 +318,7 @@ departure wire_stream::wire_outlet::transmit(void* value, bool movable, const va
         const std::lock_guard session_lock(link.mutex_);
         if (!link.session_) return departure::closed;
         wire::session& session = *link.session_;
-        if (session.out().pending() > high_water && !s_.unopened_) {
+        if (session.out().exceeds(high_water) && !s_.unopened_) {
             link.enter_room_queue(s_);
             return departure::full;
         }

@@ -69,6 +69,7 @@ public:
     struct opening {
         base::byte_buffer metadata;
         stream_status status;
+        priority urgency = priority::normal;
     };
     /// Client: asks for the stream. Mutex of the connection held.
     result<void> request(wire::session& session, const opening& o, const wire::outgoing& arguments);
