@@ -110,6 +110,8 @@ void wire_stream::with_session(F f) noexcept {
             f(*link_->session_);
             gone = !unopened_ && !link_->session_->alive(ref_);
             if (gone) link_->leave_room_queue(*this);
+            // Closing waits for the streams of the session only, and this is none any more.
+            if (gone && server_) server_->hold();
             processing = link_->processing_;
             pending = link_->session_->out().pending();
         }
@@ -117,6 +119,7 @@ void wire_stream::with_session(F f) noexcept {
         if (gone) std::exchange(link_, nullptr)->stream_ended();
     }
     if (gone) {
+        if (server_) server_->release();
         tell_closed();
         release();  // the session's share; the caller has another
     }
