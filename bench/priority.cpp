@@ -32,6 +32,12 @@ struct busy_service {
 TENON_INTERFACE(busy_service, "bench", "busy", "1.0.0", (urgent, n), (small, data), (large, data),
                 stream)
 
+tenon::limits roomy() {
+    tenon::limits l;
+    l.message = l.reassembly_per_connection = 2 * large_message;
+    return l;
+}
+
 struct load {
     bool large = false;
     bool flood = false;
@@ -54,6 +60,7 @@ public:
         tenon::runtime runtime(threads);
         tenon::server_options options;
         options.runtime = &runtime;
+        options.limits = roomy();
         tenon::server server(options);
         auto& s = server.publish<busy_service>();
         s.urgent = [](std::int64_t n) { return n + 1; };
@@ -64,22 +71,26 @@ public:
     }
 
     void drive(const cell& what, const std::string& endpoint, run& r) override {
-        auto client = tenon::connect<busy_service>(endpoint, options_for(what.transport));
+        tenon::client_options options = options_for(what.transport);
+        options.limits = roomy();
+        auto client = tenon::connect<busy_service>(endpoint, options);
         wait_for(client);
         lane& calls = r.add_lane();
-        if (load_.large) send_large(client, tenon::blob(large_message));
+        if (load_.large) send_large(client, tenon::blob(large_message), r);
         const tenon::bytes data(flood_size);
         if (load_.flood)
-            for (unsigned i = 0; i < flood_outstanding; ++i) send_small(client, data);
+            for (unsigned i = 0; i < flood_outstanding; ++i) send_small(client, data, r);
         std::thread reader;
         if (load_.stream)
-            reader = std::thread([values = client.stream()]() mutable {
-                for (std::int64_t n = 0; const std::int64_t got : values)
+            reader = std::thread([&r, values = client.stream()]() mutable {
+                for (std::int64_t n = 0; const std::int64_t got : values) {
                     if (got != n++) fail("a value is lost");
+                    if (r.is_over()) break;
+                }
             });
         const auto urgent = client.urgent.with(as({}));
         repeat(calls, 1, [&] { need(urgent.try_call(1)); });
-        if (reader.joinable()) reader.detach();  // the process ends
+        if (reader.joinable()) reader.join();
     }
 
 private:
@@ -89,21 +100,23 @@ private:
         if (load_.equal) o.priority = tenon::priority::normal;
         return o;
     }
-    // Each sends the next when it is answered, until the process ends.
-    void send_large(stub& client, tenon::blob message) const {
+    // Each sends the next when it is answered, until the measurement is over.
+    void send_large(stub& client, tenon::blob message, const run& r) const {
         client.large.with(as({})).then(
-            [this, &client](tenon::result<tenon::blob> reply) {
+            [this, &client, &r](tenon::result<tenon::blob> reply) {
+                if (r.is_over()) return;
                 need(reply);
                 if (reply->size() != large_message) fail("a message came back with another size");
-                send_large(client, *std::move(reply));
+                send_large(client, *std::move(reply), r);
             },
             std::move(message));
     }
-    void send_small(stub& client, const tenon::bytes& data) const {
+    void send_small(stub& client, const tenon::bytes& data, const run& r) const {
         client.small.with(as({})).then(
-            [this, &client, &data](const tenon::result<tenon::bytes>& reply) {
+            [this, &client, &data, &r](const tenon::result<tenon::bytes>& reply) {
+                if (r.is_over()) return;
                 need(reply);
-                send_small(client, data);
+                send_small(client, data, r);
             },
             tenon::bytes_view(data));
     }
