@@ -165,6 +165,7 @@ result<frame> parse_frame(bytes_view bytes) {
         return broken("unknown frame type");
     }
     f.type = static_cast<frame_type>(type);
+    if (moves_position(f.type, stream)) f.counted = static_cast<std::uint32_t>(bytes.size());
     f.has_metadata = f.has(flag::metadata) && may_have_metadata(f.type);
 
     bytes_view rest = bytes.subspan(header_size);

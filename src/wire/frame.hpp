@@ -71,6 +71,12 @@ constexpr bool may_be_cut(frame_type type) noexcept {
     return is_request(type) || type == frame_type::payload;
 }
 
+/// Whether frames of this type count in the positions that resumption goes by: requests, REQUEST_N,
+/// CANCEL, PAYLOAD and ERROR do, on a stream; what concerns the connection and EXT do not.
+constexpr bool moves_position(frame_type type, std::uint32_t stream) noexcept {
+    return stream != 0 && type >= frame_type::request_response && type <= frame_type::error;
+}
+
 inline constexpr std::size_t header_size = 6;
 inline constexpr std::size_t reference_size = 16;  // see flag::by_reference
 inline constexpr std::size_t prefix_size = 3;
@@ -91,6 +97,9 @@ struct frame {
     std::uint32_t code = 0;
     /// KEEPALIVE, RESUME_OK: last received position.
     std::uint64_t position = 0;
+    /// How far a parsed frame moves the position of its direction: its size, or 0 if frames of its
+    /// type have no position. See moves_position().
+    std::uint32_t counted = 0;
     bytes_view metadata;
     bytes_view data;
     /// SETUP, RESUME: the fields between header and metadata, see setup_of() and resume_of().
@@ -142,7 +151,7 @@ void append_frame(base::byte_buffer& to, const frame& f, bool with_prefix);
 void append_setup(base::byte_buffer& to, const setup_fields& s, std::uint16_t flags,
                   const bytes_view* metadata, bytes_view data, bool with_prefix);
 
-/// Appends a RESUME frame.
+/// Appends a RESUME frame. The token is at most 65,535 bytes.
 void append_resume(base::byte_buffer& to, const resume_fields& r, bool with_prefix);
 
 /// For example "REQUEST_STREAM #5 MF n=3 metadata=12 data=40".

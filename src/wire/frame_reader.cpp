@@ -75,7 +75,7 @@ std::optional<bytes_view> frame_reader::next() noexcept {
 std::optional<frame> frame_reader::first_part() {
     const std::size_t have = end_ - begin_;
     const std::size_t rest = missing();
-    if (have < prefix_size + header_size || rest < long_rest || !error_.empty())
+    if (whole_ || have < prefix_size + header_size || rest < long_rest || !error_.empty())
         return std::nullopt;
     const auto parsed = parse_frame({storage_.data() + begin_ + prefix_size, have - prefix_size});
     if (!parsed || !may_be_cut(parsed->type)) return std::nullopt;

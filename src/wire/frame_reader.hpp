@@ -30,6 +30,9 @@ public:
     /// For the frames not yet taken.
     void set_limit(std::size_t limit) noexcept { limit_ = limit; }
 
+    /// From here on next_part() gives nothing: for frames that count only if they are complete.
+    void take_whole_frames() noexcept { whole_ = true; }
+
     /// Where to read next; never empty. Ends the validity of what next() returned.
     std::span<std::byte> space();
 
@@ -80,6 +83,7 @@ private:
     std::size_t limit_;
     std::size_t read_ahead_;
     std::string_view error_;
+    bool whole_ = false;
     bool in_parts_ = false;      // a frame is being given out in parts, and has not ended
     frame part_;                 // its next part, but for the data, as if that were the last
     std::size_t part_rest_ = 0;  // of its data, still to be given out

@@ -16,6 +16,7 @@
 
 #include "base/segment.hpp"
 #include "tenon/priority.hpp"
+#include "wire/kept_output.hpp"
 #include "wire/output_line.hpp"
 #include "wire/waiting_output.hpp"
 
@@ -47,8 +48,12 @@ public:
     /// messages.
     void add_last(const frame& f);
 
-    /// Adds a finished frame (without prefix) of the connection, at most 64 KiB; for SETUP.
+    /// Adds a frame that is about the link rather than the session: LEASE, KEEPALIVE.
+    void add_of_link(const frame& f);
+    /// The same, finished, without prefix, at most 64 KiB: SETUP, RESUME, RESUME_OK.
     void add_raw(bytes_view frame_bytes);
+    /// KEEPALIVE, with the position if one is counted.
+    void add_keepalive(std::uint16_t flags, bytes_view data);
 
     using dropped = waiting_output::dropped;
     /// Takes out every frame of the stream that waits behind or in a message above large_limit:
@@ -72,6 +77,8 @@ public:
 
     /// The first `n` bytes of what gather() returned have been written.
     void consume(std::size_t n) noexcept {
+        if (kept_) [[unlikely]]
+            return consume_kept(n);
         consumed_ += n;
         line_.consume(n);
     }
@@ -82,8 +89,12 @@ public:
     void take_back(bytes_view memory) noexcept;
 
     /// Bytes that wait, without the heads of fragments to come.
-    std::size_t pending() const noexcept { return shut_ ? 0 : line_.bytes() + waiting_bytes_; }
-    bool empty() const noexcept { return pending() == 0; }
+    std::size_t pending() const noexcept {
+        if (shut_) return 0;
+        return line_.bytes() + waiting_bytes_ + (kept_ ? kept_->pending() : 0);
+    }
+    /// Whether gather() has nothing to give, at this moment.
+    bool empty() const noexcept { return pending() == 0 || (kept_ && !may_write()); }
     /// Whether more than `limit` bytes wait. While there is a large message, that and what has its
     /// place in front of it do not count, so that it alone does not keep others from being answered.
     bool exceeds(std::size_t limit) const noexcept {
@@ -115,7 +126,33 @@ public:
     /// Gives the storage back if nothing waits; about how many bytes.
     std::size_t release_if_empty() noexcept;
 
+    // For a session that can be resumed. See retention and kept_output.
+
+    /// From here on, before the first frame: what is written is kept, as much as `limit` bytes.
+    void keep(std::size_t limit);
+    /// Null if nothing is kept.
+    retention* kept() noexcept { return kept_ ? &kept_->account : nullptr; }
+    const retention* kept() const noexcept { return kept_ ? &kept_->account : nullptr; }
+    /// The peer says that it has received everything before this position. False: it cannot have.
+    bool acknowledge(std::uint64_t position) noexcept {
+        return kept_->acknowledge(position, line_.bytes());
+    }
+    /// False: as much as may be kept is not acknowledged or not written yet.
+    bool has_room() const noexcept;
+    /// Nothing is being written, and what was written may not have arrived.
+    void detach() noexcept { kept_->detach(); }
+    /// There is another link: for frames of the link first, then for all of them.
+    void attach(bool for_all) noexcept { kept_->attach(for_all); }
+    /// Whether rewind() may find this position.
+    bool reaches(std::uint64_t position) const noexcept { return kept_->reaches(position); }
+    /// What the peer has not received, from this position on, is to be written (again). False: that
+    /// is not known any more, or no frame begins there.
+    bool rewind(std::uint64_t position) noexcept;
+
 private:
+    void consume_kept(std::size_t n) noexcept;
+    bool may_write() const noexcept;
+    void commit();
     waiting_output& waiting();
 
     const framing framing_;
@@ -124,6 +161,7 @@ private:
     output_line line_;   // to the socket
     std::size_t waiting_bytes_ = 0;
     std::unique_ptr<waiting_output> waiting_;  // made when first needed
+    std::unique_ptr<kept_output> kept_;        // present if the session can be resumed
     std::uint64_t next_mark_ = 0;              // where a waiting_output to come begins to count
     std::uint64_t consumed_ = 0;
     std::uint64_t plain_end_ = 0;  // behind the last frame that was not cut

@@ -165,6 +165,43 @@ std::size_t output_line::move_to(output_line& to, std::size_t quota) {
     return moved;
 }
 
+void output_line::move_front(output_line& to, std::size_t n) {
+    chunk& c = ring_[head_ & (ring_.size() - 1)];
+    const bool all = n == c.size;
+    const bool ends = all && c.frame_end;
+    chunk* before = to.count_ == 0 ? nullptr : &to.last();
+    if (before != nullptr && before->owner == c.owner && before->data + before->size == c.data &&
+        !(framing_ == framing::messages && before->frame_end)) {
+        before->size += n;
+        before->frame_end = ends;
+        if (all) pool_.unref(c.owner);
+    } else {
+        to.push({c.data, n, c.owner, ends});
+        if (!all) ++c.owner->refs;
+    }
+    to.bytes_ += n;
+    bytes_ -= n;
+    if (!all) {
+        c.data += n;
+        c.size -= n;
+        return;
+    }
+    ++head_;
+    if (--count_ == 0) reuse_block();
+    else head_ &= ring_.size() - 1;
+}
+
+void output_line::put_in_front(output_line& front) {
+    for (; count_ != 0; --count_) {
+        front.push((*this)[0]);
+        ++head_;
+    }
+    ring_.swap(front.ring_);
+    head_ = std::exchange(front.head_, 0);
+    count_ = std::exchange(front.count_, 0);
+    bytes_ += std::exchange(front.bytes_, 0);
+}
+
 void output_line::consume(std::size_t n) noexcept {
     bytes_ -= n;
     while (n != 0) {

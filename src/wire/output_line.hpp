@@ -115,6 +115,11 @@ public:
     /// as long as there are no more than about `quota` bytes. How many bytes.
     std::size_t move_to(output_line& to, std::size_t quota);
 
+    /// Moves the first `n` bytes, of the first chunk, to the end of another line of the same pool.
+    void move_front(output_line& to, std::size_t n);
+    /// Moves everything in `front` before what is here.
+    void put_in_front(output_line& front);
+
     /// From here on nothing refers to lent memory that lies in `memory`. Throws if out of memory.
     void take_back(bytes_view memory);
 

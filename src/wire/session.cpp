@@ -54,20 +54,23 @@ session::session(role r, const session_options& options, time_point now)
 // Sending.
 
 result<void> session::setup(std::string_view metadata_mime, std::string_view data_mime,
-                            bytes_view metadata, bytes_view data) {
+                            bytes_view metadata, bytes_view data, bytes_view token) {
     if (role_ != role::client || established_ || closed_)
         return refused(errc::invalid, "SETUP is the client's first frame");
     if (metadata_mime.size() > 255 || data_mime.size() > 255 || metadata.size() > max_setup_size ||
-        data.size() > max_setup_size)
+        data.size() > max_setup_size || token.size() > max_setup_size)
         return refused(errc::invalid, "SETUP too long");
     setup_fields s;
     s.keepalive_ms = static_cast<std::uint32_t>(options_.keepalive_interval.count());
     s.lifetime_ms = static_cast<std::uint32_t>(options_.max_lifetime.count());
     s.metadata_mime = metadata_mime;
     s.data_mime = data_mime;
+    s.token = options_.retention != 0 ? token : bytes_view();
     base::byte_buffer b;
-    append_setup(b, s, 0, metadata.empty() ? nullptr : &metadata, data, false);
+    append_setup(b, s, s.token.empty() ? 0 : flag::resume, metadata.empty() ? nullptr : &metadata,
+                 data, false);
     if (b.size() > max_setup_size) return refused(errc::invalid, "SETUP too long");
+    if (!s.token.empty()) start_resumption(s.token);
     out_.add_raw(b.view());
     established_ = true;
     return {};
@@ -81,6 +84,8 @@ result<void> session::check_request(request_kind kind, bytes_view metadata,
     if (metadata.size() > max_metadata_size) return refused(errc::invalid, "metadata too long");
     if (has_credit(kind) && (n == 0 || n > max_n))
         return refused(errc::invalid, "initial request n must be 1 to 2147483647");
+    if (is_detached() && !out_.has_room())
+        return refused(errc::unavailable, "too much waits for the connection to come back");
     if (lease_needed_) {
         if (lease_left_ == 0 || now_ >= lease_until_)
             return refused(errc::unavailable, "no lease from the peer");
@@ -143,6 +148,7 @@ send_result session::send(stream_ref stream, outgoing data, bytes_view metadata,
     stream_slot* s = find(stream);
     if (s == nullptr || closed_ || s->local_done) return send_result::gone;
     if (s->send_credit == 0) return send_result::no_credit;
+    if (!complete && !has_room()) return send_result::no_room;
     if (metadata.size() > max_metadata_size) {
         fail(stream, errc::internal, as_bytes("metadata too long"));
         return send_result::gone;
@@ -265,6 +271,7 @@ void session::extension(stream_ref stream, std::uint32_t type, bool may_ignore, 
 void session::close(std::uint32_t code, std::string_view message) {
     if (closed_) return;
     add_error(0, code, as_bytes(message), priority::normal);
+    if (resumption_) out_.kept()->finish_writing();
     closed_ = true;
     flushing_ = true;
     close_code_ = code;
@@ -321,7 +328,7 @@ event session::orphan() {
         e.ended = e.local = true;
         e.code = close_code_;
         // What close() left in the line still goes out, unless it is a message not yet cut.
-        e.may_have_run = close_code_ >= setup_codes_end &&
+        e.may_have_run = (close_code_ >= setup_codes_end || has_moved()) &&
                          (flushing_ ? !out_.waits(s->id) : out_.may_have_left(s->mark, s->id));
         end(*s, false);
         return e;
@@ -347,16 +354,22 @@ event session::tick(time_point now) {
         close(error_code::invalid_setup, "no SETUP in time");
         return over(true, close_code_, as_bytes("no SETUP in time"));
     }
+    if (is_detached()) {
+        if (now < resumption_->since + options_.resume_time) return {};
+        return end_detached(error_code::connection_error, "not resumed in time");
+    }
     if (now >= last_received_ + lifetime_) {
+        if (is_resumable()) {
+            event e;
+            e.kind = event_kind::silent;
+            return e;
+        }
         close(error_code::connection_error, "no sign of life in time");
         return over(true, close_code_, as_bytes("no sign of life in time"));
     }
     if (role_ == role::client && now >= next_keepalive_) {
         release_if_idle();  // rarely enough: a busy session has it back with its next request
-        frame f;
-        f.type = frame_type::keepalive;
-        f.flags = flag::respond;
-        out_.add(f, priority::high);
+        out_.add_keepalive(flag::respond, {});
         next_keepalive_ = now + options_.keepalive_interval;
     }
     return {};
@@ -366,6 +379,7 @@ time_point session::next_deadline() const noexcept {
     if (closed_) return time_point::max();
     if (!established_)
         return role_ == role::server ? started_ + options_.setup_timeout : time_point::max();
+    if (is_detached()) return resumption_->since + options_.resume_time;
     time_point t = last_received_ + lifetime_;
     if (role_ == role::client) t = std::min(t, next_keepalive_);
     if (partial_count_ != 0) t = std::min(t, partial_deadline_);

@@ -7,8 +7,6 @@
 // is done outside the lock. Views in an event point into the frame given to receive(), or into
 // event::storage. No allocation in steady state. Protocol, limits and answers: docs/wire.md.
 
-#include <chrono>
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -16,88 +14,10 @@
 #include "base/buffer.hpp"
 #include "tenon/error.hpp"
 #include "tenon/result.hpp"
-#include "wire/budget.hpp"
-#include "wire/frame.hpp"
 #include "wire/output.hpp"
-#include "wire/stream_table.hpp"
+#include "wire/session_types.hpp"
 
 namespace tenon::inline v0::wire {
-
-using time_point = std::chrono::steady_clock::time_point;
-using std::chrono::milliseconds;
-
-enum class role : std::uint8_t { client, server };
-
-/// One stream, and not a later one with the same id. Calls with a stale one do nothing. That of
-/// a fire-and-forget names no open stream.
-struct stream_ref {
-    std::uint32_t id = 0;
-    std::uint32_t use = 0;
-    friend bool operator==(const stream_ref&, const stream_ref&) = default;
-};
-
-struct session_options {
-    framing output_framing = framing::stream;
-    /// Of one reassembled message, metadata included; and of all unfinished ones together.
-    std::size_t message_limit = std::size_t{64} << 20;
-    std::size_t reassembly_limit = std::size_t{64} << 20;
-    /// The same of all sessions that share it; may be null.
-    byte_budget* shared_reassembly = nullptr;
-    /// Of the peer, in flight at once; more are answered with REJECTED.
-    std::size_t max_requests = 1024;
-    /// Server: from the start to SETUP.
-    milliseconds setup_timeout{5'000};
-    /// Between two fragments of a message.
-    milliseconds fragment_timeout{30'000};
-    /// Client: sent in SETUP, 1 ms or more; silence for max_lifetime ends the session.
-    milliseconds keepalive_interval{20'000};
-    milliseconds max_lifetime{90'000};
-    /// Server: the shortest silence that ends the session, whatever the client asks for.
-    milliseconds min_lifetime{30'000};
-};
-
-enum class event_kind : std::uint8_t {
-    none,
-    setup,          ///< server: the client's SETUP was accepted; read it with setup_of(frame)
-    request,        ///< the peer asks; answer with respond/send/fail, or attach() and do so later
-    payload,        ///< a value (next), the end of the peer's direction (complete), or both
-    failed,         ///< the stream has ended with an error: code, and the error data in `data`
-    cancel,         ///< the peer does not want (more of) our answer; see `ended`
-    credit,         ///< the peer grants more messages: n is what it added
-    metadata_push,  ///< metadata for the connection
-    extension,      ///< an EXT frame; code is the extended type
-    lease,          ///< the peer's LEASE, already applied
-    keepalive,      ///< a KEEPALIVE came (and was answered if that was asked for)
-    closing,        ///< CONNECTION_CLOSE while busy: see closing(); new requests are refused
-    closed,         ///< the session is over: take orphan()s, flush out(), close the transport
-};
-
-/// Views are valid as long as the frame given to receive(), or `storage`.
-struct event {
-    event_kind kind = event_kind::none;
-    request_kind request = request_kind::response;  ///< of the stream
-    bool own = false;                               ///< the stream was requested by this side
-    bool next = false;                              ///< payload: holds a value
-    bool complete = false;                          ///< payload: the peer's direction has ended;
-        ///< request: a channel whose peer sends no more values
-    bool ended = false;  ///< the stream is gone; `user` is given back
-    bool has_metadata = false;
-    bool may_have_run = true;  ///< failed: false if the peer surely did not run the request
-    std::uint32_t n = 0;       ///< request: initial credit; credit: added
-    std::uint32_t code = 0;    ///< failed, closed: error code on the wire; extension: type
-    stream_ref stream;
-    void* user = nullptr;
-    bytes_view metadata;
-    bytes_view data;            ///< failed, closed: the error data, or a text by this side
-    base::byte_buffer storage;  ///< holds metadata and data of a reassembled message, else empty
-    bool local = false;         ///< failed, closed: found by this side, not told by the peer
-};
-
-enum class send_result : std::uint8_t {
-    sent,
-    no_credit,  ///< nothing was sent
-    gone,       ///< the stream, or our direction of it, has ended
-};
 
 class session {
 public:
@@ -108,9 +28,10 @@ public:
     // Sending. Metadata is at most max_metadata_size and is copied.
 
     /// Client, first of all calls: appends SETUP. MIME types are at most 255 bytes; all together
-    /// must stay within max_setup_size, else `invalid`.
+    /// must stay within max_setup_size, else `invalid`. With a token, and if the options say what
+    /// may be kept, the session can be resumed: the server then knows it by the token.
     result<void> setup(std::string_view metadata_mime, std::string_view data_mime,
-                       bytes_view metadata = {}, bytes_view data = {});
+                       bytes_view metadata = {}, bytes_view data = {}, bytes_view token = {});
 
     /// Opens a stream. `initial_n` (1 to max_n) counts for stream and channel only; `complete`
     /// for a channel means that no further value follows. Errors: `invalid` (before SETUP, n,
@@ -123,7 +44,8 @@ public:
     /// The answer to a request/response. False: the stream has gone, and nothing is sent.
     bool respond(stream_ref stream, outgoing data, bytes_view metadata = {});
 
-    /// One value on a stream (as responder) or a channel (either side); uses one credit.
+    /// One value on a stream (as responder) or a channel (either side); uses one credit. There is
+    /// always room for the last one.
     send_result send(stream_ref stream, outgoing data, bytes_view metadata = {},
                      bool complete = false);
 
@@ -152,6 +74,34 @@ public:
     /// graceful end is refuse_requests(), waiting until no stream is open and out() is empty,
     /// and then close(connection_close).
     void close(std::uint32_t code, std::string_view message);
+
+    // Resumption: docs/wire.md. Between detach() and `resumed` everything but receiving goes on, and
+    // waits in out().
+
+    /// Whether the session can go on over another link, should it lose this one.
+    bool is_resumable() const noexcept { return resumption_ && !closed_ && !closing_; }
+    /// What SETUP named it; empty if it cannot be resumed.
+    bytes_view token() const noexcept;
+    /// The link is gone, or silent, and nothing is being written. False: that is the end; lost().
+    bool detach(time_point now) noexcept;
+    bool is_detached() const noexcept { return resumption_ && resumption_->detached; }
+    /// Whether it ever was.
+    bool has_moved() const noexcept { return resumption_ && resumption_->moved; }
+    /// Client, detached, on a new link: appends RESUME. What follows is `resumed`, or `closed` if the
+    /// server refuses; or this link is lost too, and detach() is due again.
+    void resume(time_point now);
+    /// Server: whether it can go on with a client that says this. A client that was refused may have
+    /// been late, and have another link, so this says nothing about the session.
+    result<void> may_resume(const resume_fields& client) const;
+    /// Server, detached, on a new link whose client said this: goes on. An error, as of may_resume(),
+    /// is what to refuse it with, by close(rejected_resume) on the session that got RESUME.
+    result<void> resume(const resume_fields& client, time_point now);
+    /// The peer is known to acknowledge, so that from the first byte nothing is dropped that it may
+    /// need.
+    void expect_acknowledgements() noexcept;
+    /// False: so much waits to be written or acknowledged that send() will say no_room, and so will
+    /// request() while detached. Look again after `keepalive` and `resumed`, and when out() moves.
+    bool has_room() const noexcept { return !resumption_ || out_.has_room(); }
 
     /// The transport is gone: ends the session without a frame. Nothing may be written after
     /// it; gather() returns nothing.
@@ -235,6 +185,14 @@ public:
     std::size_t release_if_idle() noexcept;
 
 private:
+    // Present if the session can be resumed.
+    struct resumption {
+        bytes token;
+        bool detached = false;
+        bool awaiting = false;  // client: RESUME is out
+        bool moved = false;     // has been detached once
+        time_point since;       // detached
+    };
     enum class fragment_state : std::uint8_t { taken, too_long, no_room, broken };
 
     bool is_own(std::uint32_t id) const noexcept {
@@ -253,6 +211,13 @@ private:
     result<void> check_request(request_kind kind, bytes_view metadata, std::uint32_t n) noexcept;
 
     event receive_first(const frame& f);
+    event receive_detached(const frame& f);
+    void start_resumption(bytes_view token);
+    void count(const frame& f);
+    void go_on(time_point now);
+    void add_lease();
+    event end_detached(std::uint32_t code, std::string_view text) noexcept;
+    bool is_overfull() const noexcept;
     event on_request(const frame& f);
     event on_payload(const frame& f);
     event on_value(stream_slot& slot, const frame& f);
@@ -282,7 +247,8 @@ private:
     bytes refusal_;
     bool lease_needed_ = false;  // server: the client asked for leases on both sides
     std::uint32_t lease_left_ = 0;
-    bool flushing_ = false;   // closed by this side: out() still goes to the peer
+    bool flushing_ = false;  // closed by this side: out() still goes to the peer
+    std::unique_ptr<resumption> resumption_;
     std::uint32_t uses_ = 0;  // the last stream_ref::use given out
     std::uint32_t close_code_ = error_code::connection_error;
     budget_share partial_bytes_;  // in unfinished messages

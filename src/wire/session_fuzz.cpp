@@ -21,9 +21,13 @@ void must(bool ok) {
 
 class driver {
 public:
-    driver(wire::role r, wire::framing f, bytes_view input)
-        : input_(input), session_(r, options(f), now_), messages_(f == wire::framing::messages) {
-        if (r == wire::role::client) must(bool(session_.setup("m/m", "d/d", as_bytes("hello"))));
+    driver(wire::role r, wire::framing f, bool resumable, bytes_view input)
+        : input_(input),
+          session_(r, options(f, resumable), now_),
+          messages_(f == wire::framing::messages),
+          client_(r == wire::role::client) {
+        if (!client_) return;
+        must(bool(session_.setup("m/m", "d/d", as_bytes("hello"), {}, as_bytes("token"))));
     }
 
     void run() {
@@ -31,6 +35,8 @@ public:
             step(take());
             must(session_.peer_streams() <= 16);
             must(session_.next_deadline() >= wire::time_point{});
+            if (const wire::retention* kept = session_.out().kept())
+                must(kept->bytes() <= 3'000 + 2 * wire::output_queue::fragment_limit);
         }
         session_.lost();
         std::size_t left = session_.own_streams() + session_.peer_streams();
@@ -40,12 +46,13 @@ public:
     }
 
 private:
-    static wire::session_options options(wire::framing f) {
+    static wire::session_options options(wire::framing f, bool resumable) {
         wire::session_options o;
         o.output_framing = f;
         o.max_requests = 16;
         o.message_limit = 2000;
         o.reassembly_limit = 5000;
+        o.retention = resumable ? 3000 : 0;
         return o;
     }
 
@@ -90,7 +97,11 @@ private:
             case 11: return session_.request_n(pick(), take() % 5);
             case 12: return session_.complete(pick());
             case 13:
-                if (take() % 2 == 0) return read_straight();
+                switch (take() % 4) {
+                    case 0: return read_straight();
+                    case 1: return change_link();
+                    default: break;
+                }
                 return session_.extension(pick(), take(), true, {}, as_bytes("x"));
             case 14:
                 now_ += std::chrono::milliseconds(take() * 100);
@@ -98,6 +109,24 @@ private:
                 return check(session_.expire(now_));
             default: return write();
         }
+    }
+
+    /// Loses the link, or finds another one.
+    void change_link() {
+        sent_.clear();
+        if (!session_.is_detached()) {
+            if (take() % 4 == 0) session_.expect_acknowledgements();
+            const bool may = session_.is_resumable() && session_.established();
+            return must(session_.detach(now_) == may);
+        }
+        if (client_) return session_.resume(now_);
+        const wire::retention& kept = *session_.out().kept();
+        wire::resume_fields r;
+        r.last_received = kept.first() + take() * 3;
+        r.first_available = take();
+        const bool may = bool(session_.may_resume(r));
+        must(bool(session_.resume(r, now_)) == may);
+        must(session_.is_detached() != may);
     }
 
     /// Data that goes to its place, while the stream may end.
@@ -133,6 +162,7 @@ private:
         must(e.metadata.size() <= wire::max_metadata_size);
         must(e.storage.size() <= 2000);
         must(e.kind != wire::event_kind::closed || session_.closed());
+        if (e.kind == wire::event_kind::silent) return change_link();
         if (e.kind == wire::event_kind::request) {
             remember(e.stream);
             must(e.ended == !session_.alive(e.stream));
@@ -174,6 +204,7 @@ private:
     wire::time_point now_{1000s};
     wire::session session_;
     bool messages_;
+    bool client_;
     bytes sent_;
     std::vector<wire::stream_ref> refs_;
 };
@@ -184,7 +215,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size < 1) return 0;
     const bytes_view b(reinterpret_cast<const std::byte*>(data) + 1, size - 1);
     driver(data[0] & 1 ? wire::role::server : wire::role::client,
-           data[0] & 2 ? wire::framing::messages : wire::framing::stream, b)
+           data[0] & 2 ? wire::framing::messages : wire::framing::stream, (data[0] & 4) != 0, b)
         .run();
     return 0;
 }

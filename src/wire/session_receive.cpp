@@ -88,6 +88,10 @@ event session::receive(const frame& f, time_point now) {
     now_ = now;
     last_received_ = now;
     if (!established_) return receive_first(f);
+    if (resumption_) [[unlikely]] {
+        if (resumption_->detached) return receive_detached(f);
+        count(f);
+    }
     switch (f.type) {
         case frame_type::payload: return on_payload(f);
         case frame_type::request_response:
@@ -122,25 +126,31 @@ event session::receive_first(const frame& f) {
         close(code, text);
         return over(true, code, as_bytes(text));
     };
-    if (f.type == frame_type::resume)
-        return refuse(error_code::rejected_resume, "resumption is not supported");
+    if (f.type == frame_type::resume) {
+        if (options_.retention == 0)
+            return refuse(error_code::rejected_resume, "resumption is not supported");
+        event e;
+        e.kind = event_kind::resume;
+        return e;
+    }
     if (f.type != frame_type::setup)
         return refuse(error_code::invalid_setup, "SETUP must be first");
     const setup_fields s = setup_of(f);
     if (s.major != 1)
         return refuse(error_code::invalid_setup, "only protocol version 1 is supported");
-    if (f.has(flag::resume))
-        return refuse(error_code::rejected_setup, "resumption is not supported");
+    if (f.has(flag::resume)) {
+        if (options_.retention == 0 || s.token.empty())
+            return refuse(error_code::rejected_setup, options_.retention == 0
+                                                          ? "resumption is not supported"
+                                                          : "an empty resume token");
+        start_resumption(s.token);
+    }
     established_ = true;
     lifetime_ =
         std::max(options_.min_lifetime, milliseconds(s.lifetime_ms) + milliseconds(s.keepalive_ms));
     if (f.has(flag::lease)) {
         lease_needed_ = true;
-        frame lease;
-        lease.type = frame_type::lease;
-        lease.code = max_n;
-        lease.n = max_n;
-        out_.add(lease, priority::high);
+        add_lease();
     }
     event e;
     e.kind = event_kind::setup;
@@ -153,12 +163,15 @@ event session::on_request(const frame& f) {
     if (peer_.find(f.stream) != nullptr) return {};
     const request_kind kind = kind_of(f.type);
     const bool needs_slot = kind != request_kind::fnf || more_follow(f);
-    if (refusing_ || (needs_slot && peer_.size() >= options_.max_requests)) {
+    const bool too_much = is_overfull();
+    if (refusing_ || too_much || (needs_slot && peer_.size() >= options_.max_requests)) {
         if (kind == request_kind::fnf) return {};
         if (refusing_) add_error(f.stream, refusal_code_, refusal_, priority::normal);
         else
-            add_error(f.stream, error_code::rejected, as_bytes("too many calls in flight"),
-                      priority::normal);
+            add_error(
+                f.stream, error_code::rejected,
+                as_bytes(too_much ? "too much is not acknowledged" : "too many calls in flight"),
+                priority::normal);
         return {};
     }
     event e;
@@ -278,7 +291,7 @@ event session::on_cancel(const frame& f) {
 event session::on_error(const frame& f) {
     if (f.stream == 0) {
         if (role_ == role::server && f.code < setup_codes_end) return {};
-        const bool busy = !own_.empty() || !peer_.empty() || !out_.empty();
+        const bool busy = !own_.empty() || !peer_.empty() || out_.pending() != 0;
         if (f.code == error_code::connection_close && busy) {
             closing_ = true;
             event e;
@@ -303,12 +316,9 @@ event session::on_error(const frame& f) {
 }
 
 event session::on_keepalive(const frame& f) {
-    if (f.has(flag::respond)) {
-        frame answer;
-        answer.type = frame_type::keepalive;
-        answer.data = f.data;
-        out_.add(answer, priority::high);
-    }
+    if (resumption_ && !out_.acknowledge(f.position))
+        return reject("a position beyond what was sent");
+    if (f.has(flag::respond)) out_.add_keepalive(0, f.data);
     event e;
     e.kind = event_kind::keepalive;
     take_views(e, f);
@@ -437,6 +447,7 @@ event session::fragment_failed(stream_slot& slot, fragment_state state) {
 
 event session::expire(time_point now) {
     now_ = now;
+    if (is_detached()) return {};
     while (!closed_ && partial_count_ != 0 && now >= partial_deadline_) {
         time_point oldest = time_point::max();
         stream_slot* found = nullptr;
