@@ -29,7 +29,8 @@ TENON_STRUCT(method_stats, route, calls, errors, slow, on_pool, (in_flight, defa
 TENON_STRUCT(server_stats, instance, uptime, connections, accepted, calls, errors, in_flight,
              methods)
 TENON_STRUCT(connection_stats, id, transport, address, pid, uid, scope, since, calls, in_flight,
-             bytes_in, bytes_out, unsent)
+             bytes_in, bytes_out, unsent, (kept, defaulted), (resumed, defaulted),
+             (detached, defaulted))
 TENON_STRUCT(limits, depth, connections, connections_per_peer, setup_time, stall_time,
              calls_per_connection, unsent, unsent_time, message, setup, reassembly_per_connection,
              reassembly, accept_pause)

@@ -45,6 +45,15 @@ struct limits {
     /// Where there is no more, messages go through the ring, and new connections over the socket.
     std::size_t shared_memory_per_connection = std::size_t(256) << 20;
     std::size_t shared_memory = std::size_t(2) << 30;
+
+    /// Sessions of a server whose clients may resume them (client_options::resume) over another
+    /// connection; more are refused, and with 0 all.
+    std::uint32_t resumable_sessions = 256;
+    /// What one side of such a session keeps of what it has sent until that is acknowledged, at
+    /// least 1 MiB; and again as much may wait to be sent.
+    std::size_t retention = std::size_t(16) << 20;
+    /// How long it waits without a connection.
+    std::chrono::milliseconds resume_time{60'000};
 };
 
 }  // namespace tenon::inline v0

@@ -58,6 +58,10 @@ struct client_options {
     /// Sends and takes codec `marshal` over the network (TCP), too, where it is refused otherwise:
     /// whoever can write to the connection is believed.
     bool force_insecure_serialisation = false;
+    /// Go on over another connection when one is lost: calls and streams that are under way wait for
+    /// it, for `limits.resume_time` at most, and nothing is lost or comes twice. What was sent is
+    /// kept until the server has acknowledged it, up to `limits.retention`. Not over shared memory.
+    bool resume = false;
 };
 
 /// How a server accepts and serves.

@@ -79,6 +79,11 @@ struct connection_stats {
     std::uint64_t bytes_out = 0;
     /// Output that the peer has not taken yet, in bytes.
     std::uint64_t unsent = 0;
+    /// Of a session that can be resumed: output that the peer has not acknowledged yet, in bytes; how
+    /// often the peer has come back; and whether it is away at the moment.
+    std::uint64_t kept = 0;
+    std::uint64_t resumed = 0;
+    bool detached = false;
 };
 
 }  // namespace tenon::inline v0

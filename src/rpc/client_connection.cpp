@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/random.hpp"
 #include "rpc/error_codec.hpp"
@@ -12,56 +13,6 @@
 #include "wire/metadata.hpp"
 
 namespace tenon::inline v0::rpc {
-
-namespace {
-
-constexpr unsigned frames_per_turn = 256;
-
-wire::session_options session_options_of(const client_options& o) {
-    wire::session_options s;
-    s.message_limit = o.limits.message;
-    s.reassembly_limit = o.limits.reassembly_per_connection;
-    s.fragment_timeout = o.limits.stall_time;
-    s.keepalive_interval = o.keepalive_interval;
-    s.max_lifetime = o.keepalive_lifetime;
-    return s;
-}
-
-}  // namespace
-
-/// Looks a host name up on the pool.
-class client_connection::resolve_job final : public loop::job {
-public:
-    explicit resolve_job(client_connection& c) noexcept : c_(c) {}
-
-    void run() noexcept override {
-        auto found = transport::resolve(c_.endpoint_);
-        std::unique_lock lock(c_.mutex_);
-        if (found && !c_.retired_) {
-            c_.add_candidates(*found);
-            c_.try_candidates(lock);
-        } else if (!c_.retired_) {
-            c_.failed_to_connect(std::move(found).error());
-        }
-        finish(lock);
-    }
-    void drop() noexcept override {
-        std::unique_lock lock(c_.mutex_);
-        c_.failed_to_connect(error(errc::unavailable, "the runtime has been stopped"));
-        finish(lock);
-    }
-
-private:
-    void finish(std::unique_lock<base::mutex>& lock) noexcept {
-        c_.resolving_ = false;
-        // Posted with the mutex held: once it is free, a retired connection may go away.
-        c_.ask_for_housekeeping();
-        lock.unlock();
-        delete this;
-    }
-
-    client_connection& c_;
-};
 
 client_connection::client_connection(std::shared_ptr<detail::runtime_core> runtime,
                                      transport::endpoint to, const client_options& options)
@@ -95,15 +46,6 @@ error client_connection::not_connected() const {
     return e;
 }
 
-void client_connection::start_session() {
-    going_away_ = tenon_server_ = unread_ = false;
-    session_.emplace(wire::role::client, session_options_of(options_), runtime_->time().now());
-    base::byte_buffer hello;
-    put_hello_entry(hello, "");
-    session_->setup(wire::mime::composite, mime_type(options_.codec), hello.view()).value();
-    connect_deadline_ = base::add_time(runtime_->time().now(), options_.connect_timeout);
-}
-
 // Mutex held. True: there is a session to send on. `leading` is set if the caller became the
 // reader; otherwise the loop is going to read.
 bool client_connection::ensure_open(std::unique_lock<base::mutex>& lock, bool& leading,
@@ -118,19 +60,7 @@ bool client_connection::ensure_open(std::unique_lock<base::mutex>& lock, bool& l
         return false;
     }
     start_session();
-    if (!transport::is_numeric(endpoint_) && endpoint_.kind == transport::scheme::tcp) {
-        auto* job = new resolve_job(*this);
-        resolving_ = true;
-        changed(link_state::resolving);
-        if (!runtime_->pool().submit(*job)) {
-            delete job;
-            resolving_ = false;
-            failed_to_connect(error(errc::overloaded, "no thread to look up the host name"));
-        }
-    } else {
-        add_candidates({&endpoint_, 1});
-        try_candidates(lock);
-    }
+    dial(lock);
     if (state_ == link_state::closed) {
         why = not_connected();
         return false;
@@ -147,7 +77,8 @@ void client_connection::add_candidates(std::span<const transport::endpoint> foun
     candidates_.clear();
     for (const transport::endpoint& at : found) {
         const bool insists = at.kind == scheme::shm;
-        const bool offers = at.kind == scheme::unix_path && options_.shared_memory;
+        const bool offers =
+            at.kind == scheme::unix_path && options_.shared_memory && !options_.resume;
         if (insists || offers) candidates_.push_back({at, true});
         if (!insists) candidates_.push_back({at, false});
     }
@@ -157,6 +88,7 @@ void client_connection::add_candidates(std::span<const transport::endpoint> foun
 // or the state is closed.
 void client_connection::try_candidates(std::unique_lock<base::mutex>& lock) {
     error last(errc::unavailable, "the host name has no address");
+    if (session_->closed()) candidates_.clear();  // it did not wait any longer
     while (!candidates_.empty()) {
         const candidate next = candidates_.front();
         candidates_.erase(candidates_.begin());
@@ -175,6 +107,7 @@ void client_connection::try_candidates(std::unique_lock<base::mutex>& lock) {
         waiter_.reset();
         wake_watched_ = false;
         reader_ = wire::frame_reader();
+        if (options_.resume) reader_.take_whole_frames();
         short_read_ = end_behind_ = hung_up_ = false;
         changed(link_state::connecting);
         reader_state_.store(laid_down);
@@ -204,6 +137,10 @@ void client_connection::finish_connecting() {
         note_memory();
         back_off_ = std::chrono::milliseconds(0);
         last_error_.reset();
+        if (session_->is_detached()) {
+            session_->resume(runtime_->time().now());
+            connect_deadline_ = base::add_time(runtime_->time().now(), options_.connect_timeout);
+        }
         changed(link_state::open);
     } else {
         last_error_ = transport::connect_error(endpoint_, r.error);
@@ -211,7 +148,7 @@ void client_connection::finish_connecting() {
     }
 }
 
-// Mutex held, no reader. Ends all calls of the session.
+// Mutex held, no reader. Ends all calls of the session, unless that waits for another attempt.
 void client_connection::failed_to_connect(error why) {
     back_off_ = std::clamp(back_off_ * 2, options_.backoff_first, options_.backoff_last);
     const double jitter = 0.5 + 0.5 * base::thread_random().unit();
@@ -219,6 +156,7 @@ void client_connection::failed_to_connect(error why) {
         base::add_time(runtime_->time().now(),
                        std::chrono::duration_cast<std::chrono::nanoseconds>(back_off_ * jitter));
     last_error_ = std::move(why.set_origin(endpoint_text_).set_may_have_run(false));
+    if (session_->is_detached() && !session_->closed()) return changed(link_state::waiting);
     end_calls(*last_error_);
     changed(link_state::closed);
 }
@@ -226,6 +164,7 @@ void client_connection::failed_to_connect(error why) {
 // Mutex held.
 void client_connection::end_calls(const error& why) {
     if (!session_) return;
+    const bool reached = connected_ || session_->has_moved();
     session_->lost();
     for (;;) {
         const wire::event ev = session_->orphan();
@@ -237,7 +176,7 @@ void client_connection::end_calls(const error& why) {
         }
         auto& call = *static_cast<outgoing_call*>(ev.user);
         call.failed = why;
-        call.failed->set_may_have_run(ev.may_have_run && connected_ && !unread_);
+        call.failed->set_may_have_run(ev.may_have_run && reached && !unread_);
         end_call(call);
     }
     while (!unopened_.empty()) lose_stream(unopened_.front(), why);
@@ -260,6 +199,7 @@ void client_connection::close(error why) {
     const bool on_loop = reader_state_.load() == looping;
     if (on_loop) loop_.remove(*this);
     std::unique_lock lock(mutex_);
+    if (connected_ && may_go_on()) return go_on_elsewhere(lock);
     if (!connected_ && !candidates_.empty()) {
         broken_ = false;
         try_candidates(lock);
@@ -279,7 +219,7 @@ void client_connection::close(error why) {
     reader_state_.store(nobody);
     if (was_open) changed(link_state::closed);
     else failed_to_connect(std::move(why));
-    session_.reset();
+    if (state_ == link_state::closed) session_.reset();
     if (!due_.empty()) ask_for_housekeeping();
 }
 
@@ -522,7 +462,8 @@ result<void> client_connection::connect() {
 
 bool client_connection::is_serving() {
     const std::lock_guard lock(mutex_);
-    return state_ == link_state::open && !going_away_ && session_ && !session_->closed();
+    return state_ == link_state::open && !going_away_ && session_ && !session_->closed() &&
+           !session_->is_detached();
 }
 
 bool client_connection::is_leaving() {

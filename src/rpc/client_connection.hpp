@@ -101,7 +101,13 @@ public:
     bool abandon(async_call& call) noexcept override;
 
 private:
-    enum class link_state : std::uint8_t { closed, resolving, connecting, open };
+    enum class link_state : std::uint8_t {
+        closed,
+        resolving,
+        connecting,
+        open,
+        waiting,  ///< a session waits for the next attempt to connect
+    };
 
     // Who reads. Changes by compare-and-swap; the one who sets `looping` or `held` may touch the
     // reader's state until it sets another.
@@ -132,6 +138,7 @@ private:
     // Opening; mutex held.
     bool ensure_open(std::unique_lock<base::mutex>& lock, bool& leading, std::optional<error>& why);
     void start_session();
+    void dial(std::unique_lock<base::mutex>& lock);
     void add_candidates(std::span<const transport::endpoint> found);
     bool is_trusted(const transport::peer_identity& server) const noexcept;
     void try_candidates(std::unique_lock<base::mutex>& lock);
@@ -140,6 +147,16 @@ private:
     void end_calls(const error& why);
     void end_all_calls(const error& why);
     error not_connected() const;
+
+    // A session that outlives its link; mutex held.
+    bool may_go_on() const noexcept;
+    bool is_opening() const noexcept {
+        return state_ == link_state::connecting ||
+               (state_ == link_state::open && session_ && session_->is_detached());
+    }
+    void go_on_elsewhere(std::unique_lock<base::mutex>& lock);
+    void say_goodbye() noexcept;
+    bool check_session(base::time_point now);
     void changed(link_state s) noexcept;
 
     // Sending; mutex held.

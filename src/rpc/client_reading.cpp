@@ -282,10 +282,14 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
             }
         } else if (ev.kind == wire::event_kind::closed) {
             over_ = decode_error(ev.code, ev.data);
+            if (session_->is_detached())
+                over_ = error(errc::unavailable, "the connection was lost and cannot be resumed: " +
+                                                     std::string(over_.message()));
             if (over_.message().empty()) over_ = lost_error();
             last_error_ = over_;  // for calls that come before close()
         } else if (ev.kind == wire::event_kind::keepalive) {
             link_->trim();
+            if (!room_queue_.empty()) ask_for_housekeeping();
         } else if (ev.kind == wire::event_kind::metadata_push) {
             going_away_ |= is_going_away(ev.metadata);
             if (has_hello(ev.metadata)) note_hello();
@@ -444,6 +448,7 @@ loop::turn client_connection::housekeeping(loop::event_loop& loop) {
         ending = retired_ && !resolving_;
         if (!ending) {
             check_times(now);
+            if (state_ == link_state::waiting && now >= retry_at_) dial(lock);
             repeat_calls(lock, now);
         }
     }
@@ -484,16 +489,7 @@ void client_connection::check_times(base::time_point now) {
         answered(call, ev);
         end_call(call);
     }
-    if (session_->tick(now).kind == wire::event_kind::closed && link_) {
-        last_error_ = error(errc::unavailable, "the server did not answer the keep-alives");
-        broken_ = true;
-        link_->shutdown();  // whoever reads finds out and closes
-    }
-    if (state_ == link_state::connecting && now >= connect_deadline_) {
-        last_error_ = error(errc::unavailable, "connecting took too long");
-        broken_ = true;
-        if (reader_state_.load() == idle_loop) loop_.make_ready(*this);
-    }
+    if (!check_session(now)) return;
     if (now < earliest_) return;
     earliest_ = base::never;
     for (auto at = timed_.begin(); at != timed_.end();) {
@@ -544,7 +540,8 @@ base::time_point client_connection::next_check(base::time_point now) {
     if (state_ == link_state::closed) return at;
     if (session_) at = session_->next_deadline();
     at = std::min(at, earliest_);
-    if (state_ == link_state::connecting) at = std::min(at, connect_deadline_);
+    if (is_opening()) at = std::min(at, connect_deadline_);
+    if (state_ == link_state::waiting) at = std::min(at, retry_at_);
     const reader r = reader_state_.load();
     if (r == laid_down) at = std::min(at, base::add_time(now, hold_time));
     long_hold_ = r == held && now - last_use_ >= long_hold;
@@ -581,6 +578,7 @@ void client_connection::on_runtime_stop() noexcept {
 loop::turn client_connection::end() {
     loop_.disarm(timer_);
     loop_.remove(*this);
+    say_goodbye();
     {
         std::unique_lock lock(mutex_);
         end_all_calls(error(errc::cancelled, "the client has gone"));

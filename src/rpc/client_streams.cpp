@@ -43,6 +43,7 @@ void client_connection::open(wire_stream& s, wire_stream::opening o,
 // Mutex held. From now on the server takes nothing for a first value that is none.
 void client_connection::note_hello() {
     tenon_server_ = true;
+    session_->expect_acknowledgements();
     for (auto at = unopened_.begin(); at != unopened_.end();) {
         wire_stream& s = *at;
         ++at;

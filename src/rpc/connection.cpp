@@ -203,7 +203,7 @@ void connection::flush(bool has_room) noexcept {
             break;
         }
         writing_ = false;
-        drained = !room_queue_.empty() && !out.exceeds(low_water);
+        drained = !room_queue_.empty() && has_drained();
     }
     if (drained) ask_for_flush();
     if (stuck) output_blocked();
@@ -214,6 +214,19 @@ void connection::flush_soon(bool processing, bool now) {
     if (now || loop_.in_loop_thread()) return kick(processing);
     // Who processes looks for output afterwards.
     if (!processing) ask_for_flush();
+}
+
+// Mutex held.
+bool connection::has_drained() const noexcept {
+    return !session_->out().exceeds(low_water) && session_->has_room();
+}
+
+void connection::may_have_room() noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        if (room_queue_.empty()) return;
+    }
+    ask_for_flush();
 }
 
 void connection::enter_room_queue(wire_stream& s) noexcept {
@@ -227,8 +240,7 @@ loop::turn connection::resume_streams() {
         wire_stream* next;
         {
             const std::lock_guard lock(mutex_);
-            if (room_queue_.empty() || !session_ || session_->out().exceeds(low_water))
-                return loop::turn::done;
+            if (room_queue_.empty() || !session_ || !has_drained()) return loop::turn::done;
             next = &room_queue_.pop_front();
             next->add_ref();
             if (!room_queue_.empty()) ask_for_flush();  // in case the loop is lost

@@ -66,8 +66,11 @@ protected:
 
     /// Whether the link is over shared memory; does not change while it is up. Reader.
     bool is_shared() const noexcept { return link_ && link_->is_shared(); }
-    /// Once the link is up, or has become shared. Mutex held.
-    void note_memory() noexcept { memory_ = link_->memory(); }
+    /// Once the link is up, or has become shared. Mutex held. A session that can be resumed sends
+    /// nothing by reference, which another link could not repeat.
+    void note_memory() noexcept {
+        if (!session_->is_resumable()) memory_ = link_->memory();
+    }
     /// At the end of on_ready(), because what comes over shared memory raises no event while this
     /// side is awake. False: the connection cannot go on. Owner of the loop.
     bool keep_looking() noexcept;
@@ -95,6 +98,9 @@ protected:
     /// The stream waits until output has drained. Mutex held.
     void enter_room_queue(wire_stream& s) noexcept;
     void leave_room_queue(wire_stream& s) noexcept;
+    /// After an acknowledgement, of which output need not know. Without the mutex.
+    void may_have_room() noexcept;
+    bool has_drained() const noexcept;
     /// Lets those that wait go on. Owner of the loop.
     loop::turn resume_streams();
     /// The peer has said hello. Mutex held.

@@ -42,17 +42,20 @@ loop::turn server_connection::on_deadline() {
         closing_ = true;
     } else {
         if (draining_) drain_step();
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
         const base::time_point now = loop_.now();
         while (session_->expire(now).kind != wire::event_kind::none) {}
-        if (unfinished_) check_unfinished(now);
+        const bool stalls = unfinished_ && !check_unfinished(now);
         if (rest_at_ <= now) rest(now);
-        if (session_->tick(now).kind == wire::event_kind::closed) end_session();
-        if (blocked_ && owes_reading() &&
-            now - blocked_since_ >= server_->options().limits.unsent_time)
-            closing_ = true;
+        const wire::event_kind told = session_->tick(now).kind;
+        if (told == wire::event_kind::closed) end_session();
+        const bool gives_up = stalls || told == wire::event_kind::silent ||
+                              (blocked_ && owes_reading() &&
+                               now - blocked_since_ >= server_->options().limits.unsent_time);
         if (!ending_ && !draining_) arm();
         if (!session_->out().empty()) loop_.defer(flush_work_);
+        lock.unlock();
+        if (gives_up && !lose_link()) closing_ = true;
     }
     if (closing_) loop_.make_ready(*this);
     return loop::turn::done;
@@ -87,19 +90,23 @@ void server_connection::rest_later() noexcept {
     if (!rest_planned_.load(std::memory_order_relaxed)) post(look_later);
 }
 
-// Mutex held. The bytes of a long frame are a sign of life, as long as they come.
-void server_connection::check_unfinished(base::time_point now) {
+// Mutex held. The bytes of a long frame are a sign of life, as long as they come. False: the link is
+// of no use any more, though the session is.
+bool server_connection::check_unfinished(base::time_point now) {
     if (now - unfinished_since_ < server_->options().limits.stall_time) {
         session_->heard(now);
-        return;
+        return true;
     }
+    if (session_->is_resumable()) return false;
     session_->reject("a frame was not finished in time");
     end_session();
+    return true;
 }
 
 void server_connection::end_session() {
     if (ending_) return;
     ending_ = true;
+    if (detached_) closing_ = true;  // there is nobody to be told
     // Give the peer a moment to read why; closing with unread input would discard it.
     loop_.arm(timer_, base::add_time(loop_.now(), linger));
     loop_.make_ready(*this);
@@ -150,6 +157,7 @@ loop::turn server_connection::close() {
     {
         std::unique_lock lock(mutex_);
         close_link(lock);
+        next_link_.reset();
     }
     server_->closed(*this);
     release();
@@ -173,6 +181,9 @@ connection_stats server_connection::stats() {
     s.in_flight = session_->peer_streams();
     s.bytes_out = bytes_out_;
     s.unsent = session_->out().pending();
+    if (const wire::retention* kept = session_->out().kept()) s.kept = kept->bytes();
+    s.resumed = resumed_;
+    s.detached = session_->is_detached();
     return s;
 }
 
@@ -186,7 +197,12 @@ void server_connection::post(errand e) noexcept {
 loop::turn server_connection::run_errands(loop::event_loop&) {
     const unsigned todo = errands_.exchange(0, std::memory_order_acq_rel);
     loop::turn t = loop::turn::done;
-    if (link_) {
+    if (todo & change_link) take_link();
+    if (detached_) {
+        if (todo & drain_calls) drain_step();
+        if (todo & close_now) closing_ = true;
+        if (closing_) loop_.make_ready(*this);
+    } else if (link_) {
         if (todo & begin) {
             if (!loop_.watch(*this, link_->fd())) closing_ = true;
             if (closing_ || ending_) loop_.make_ready(*this);
@@ -224,6 +240,10 @@ void server_connection::refuse_requests() {
 
 void server_connection::drain_step() {
     if (closing_ || ending_) return;
+    if (detached_) {  // its client finds no way back
+        closing_ = true;
+        return loop_.make_ready(*this);
+    }
     {
         const std::lock_guard lock(mutex_);
         if (!draining_) refuse_requests();

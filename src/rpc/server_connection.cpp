@@ -16,6 +16,7 @@ namespace {
 constexpr unsigned frames_per_turn = 256;
 constexpr std::size_t cached_requests = 16;
 constexpr std::size_t longest_cached = 512;
+constexpr std::size_t least_retention = std::size_t{1} << 20;
 
 /// Good enough for a handful of entries, which are compared in full.
 std::uint32_t hash_of(bytes_view b) noexcept {
@@ -65,6 +66,8 @@ wire::session_options session_options_of(const limits& l, wire::byte_budget& rea
     o.max_requests = l.calls_per_connection;
     o.setup_timeout = l.setup_time;
     o.fragment_timeout = l.stall_time;
+    if (l.resumable_sessions != 0) o.retention = std::max(l.retention, least_retention);
+    o.resume_time = l.resume_time;
     return o;
 }
 
@@ -109,6 +112,7 @@ void server_connection::release() noexcept {
 }
 
 loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flags) {
+    if (detached_) return closing_ ? close() : loop::turn::nothing;
     if (flags & loop::ready::write) flush(true);
     bool did_something = false;
     note_edge(flags);
@@ -179,7 +183,7 @@ loop::turn server_connection::serve(bool& did_something) {
             case input::ended:
                 // What is answered goes out, in case only the peer's sending has ended.
                 flush();
-                closing_ = true;
+                closing_ = !lose_link();
                 return loop::turn::done;
         }
     }
@@ -188,17 +192,16 @@ loop::turn server_connection::serve(bool& did_something) {
 
 // True: the peer does not take its answers, so that nothing is read until it does.
 bool server_connection::is_full() {
-    const std::size_t limit = server_->options().limits.unsent;
     const auto look = [&] {
         const std::lock_guard lock(mutex_);
-        full_ = stalled_ = starved_ = session_->out().exceeds(limit);
+        full_ = stalled_ = starved_ = is_over_limit();
     };
     look();
     if (!full_) return false;
     flush();
     look();
     if (!full_) return false;
-    if (hung_up_) closing_ = true;  // and it never will
+    if (hung_up_) closing_ = !lose_link();  // and it never will
     const std::lock_guard lock(mutex_);
     arm();
     return true;
@@ -220,7 +223,7 @@ loop::turn server_connection::receive(const wire::frame& f) {
     {
         const std::lock_guard lock(mutex_);
         ev = session_->receive(f, loop_.now());
-        full_ = session_->out().exceeds(server_->options().limits.unsent);
+        full_ = is_over_limit();
         if (f.has(wire::flag::follows)) arm();  // the rest must come in time
         if (is_stream(ev) && ev.user && ev.kind != wire::event_kind::request) {
             stream = static_cast<wire_stream*>(ev.user);
@@ -239,7 +242,8 @@ loop::turn server_connection::receive(const wire::frame& f) {
         case wire::event_kind::request: return on_request(ev);
         case wire::event_kind::cancel: return cancelled ? on_cancel(*cancelled) : loop::turn::done;
         case wire::event_kind::setup: return on_setup(f);
-        case wire::event_kind::keepalive: link_->trim(); return loop::turn::done;
+        case wire::event_kind::resume: on_resume(f); return loop::turn::done;
+        case wire::event_kind::keepalive: link_->trim(), may_have_room(); return loop::turn::done;
         case wire::event_kind::closed: {
             const std::lock_guard lock(mutex_);
             end_session();

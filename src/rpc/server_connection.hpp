@@ -41,6 +41,15 @@ public:
     /// Any thread.
     connection_stats stats();
 
+    // A session that can be resumed: docs/design/resume.md. Any thread.
+
+    /// What SETUP named it, and who may resume it; do not change any more.
+    bytes_view resume_token() const noexcept { return as_bytes(resume_token_); }
+    const std::string& peer_key() const noexcept { return peer_key_; }
+    result<void> may_resume(const wire::resume_fields& client);
+    /// The client has come back on this link, and said this.
+    void adopt(std::unique_ptr<transport::link> link, const wire::resume_fields& client);
+
     // reply_path
     void answer(service_call& call, void* result) override;
     void fail(service_call& call, const error& e) override;
@@ -84,7 +93,7 @@ private:
     loop::turn serve(bool& did_something);
     bool is_full();
     void note_unfinished();
-    void check_unfinished(base::time_point now);
+    bool check_unfinished(base::time_point now);
     loop::turn receive(const wire::frame& f);
     loop::turn on_setup(const wire::frame& f);
     void begin_session(const wire::frame& f);
@@ -92,6 +101,12 @@ private:
     void tell_disconnected();
     loop::turn tell_disconnected_on_loop(loop::event_loop&);
     void tell_opened(wire_stream& stream, service_call& call);
+    void prepare_reader() noexcept;
+    bool enlist(bytes_view token);
+    void on_resume(const wire::frame& f);
+    bool lose_link();
+    void take_link();
+    bool is_over_limit() const noexcept;  // mutex held
     loop::turn on_request(wire::event& ev);
     void fill(service_call& call, wire::event& ev, const wire::request_metadata& meta,
               codec wire_codec);
@@ -116,7 +131,8 @@ private:
         drain_calls = 8,
         close_now = 16,
         look_later = 32,
-        write_out = 64
+        write_out = 64,
+        change_link = 128
     };
     void post(errand e) noexcept;
     loop::turn run_errands(loop::event_loop&);
@@ -160,7 +176,9 @@ private:
     bool full_ = false;     // too much output: no more frames until is_full() says otherwise
     bool stalled_ = false;  // … and not reading
     bool draining_ = false;
-    bool has_told_ = false;  // that it has connected, and not that it has disconnected
+    bool has_told_ = false;     // that it has connected, and not that it has disconnected
+    bool detached_ = false;     // the session goes on without a link
+    std::string resume_token_;  // empty: it cannot
     std::size_t discarded_ = 0;
     bool unfinished_ = false;              // part of a frame has come …
     base::time_point unfinished_since_{};  // … and when the last of it
@@ -170,6 +188,9 @@ private:
 
     // Guarded by mutex_.
     bool tenon_peer_ = false;
+    std::unique_ptr<transport::link> next_link_;  // the client has come back on it …
+    wire::resume_fields came_back_with_;          // … with this, but for the token
+    std::uint64_t resumed_ = 0;                   // times it did
     // The call whose handler runs in on_ready() and looks into the receive buffer. Set by the owner
     // before it enters user code; cleared under the mutex, because a take-over looks at it there.
     // Atomic because a thread that lost the loop compares it while the new owner sets it; relaxed,

@@ -340,6 +340,40 @@ void server_core::accept(std::unique_ptr<transport::link> link) {
 void server_core::closed(server_connection& c) noexcept {
     const std::lock_guard lock(mutex_);
     static_cast<base::list_hook<server_core>&>(c).unlink();
+    std::erase(resumable_, &c);
+}
+
+namespace {
+
+/// Takes the same time wherever they differ.
+bool are_same(bytes_view a, bytes_view b) noexcept {
+    if (a.size() != b.size()) return false;
+    std::byte difference{0};
+    for (std::size_t i = 0; i < a.size(); ++i) difference |= a[i] ^ b[i];
+    return difference == std::byte{0};
+}
+
+}  // namespace
+
+std::string server_core::enlist(server_connection& c) {
+    const std::lock_guard lock(mutex_);
+    for (const server_connection* other : resumable_)
+        if (are_same(other->resume_token(), c.resume_token())) return "the resume token is in use";
+    if (resumable_.size() >= options_.limits.resumable_sessions)
+        return "too many sessions that can be resumed";
+    resumable_.push_back(&c);
+    return {};
+}
+
+server_connection* server_core::find_resumable(bytes_view token,
+                                               const std::string& peer_key) noexcept {
+    const std::lock_guard lock(mutex_);
+    for (server_connection* c : resumable_) {
+        if (!are_same(c->resume_token(), token) || c->peer_key() != peer_key) continue;
+        c->hold();
+        return c;
+    }
+    return nullptr;
 }
 
 void server_core::gone(const std::string& peer_key) noexcept {

@@ -126,6 +126,10 @@ public:
     void accept(std::unique_ptr<transport::link> link);
     /// The connection serves no more; the object, and calls in it, may go on for a while.
     void closed(server_connection& c) noexcept;
+    /// Its session may be resumed from here on, until closed(). Not empty: why not.
+    std::string enlist(server_connection& c);
+    /// The one with this token, of this peer, which gets another share; null if there is none.
+    server_connection* find_resumable(bytes_view token, const std::string& peer_key) noexcept;
     /// A connection object is gone.
     void gone(const std::string& peer_key) noexcept;
     void gone(acceptor& a) noexcept;
@@ -188,6 +192,7 @@ private:
     std::uint64_t accepted_ = 0;        // and so ids of connections
     std::map<std::string, unsigned> per_peer_;
     std::vector<acceptor*> acceptors_;
+    std::vector<server_connection*> resumable_;
     int run_fd_ = -1;  // ends run() when written
 };
 

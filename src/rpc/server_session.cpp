@@ -1,7 +1,5 @@
 // How the session of a server's connection begins, and what users are told of it and its streams.
 
-#include <algorithm>
-
 #include "rpc/hello.hpp"
 #include "rpc/server_connection.hpp"
 #include "rpc/server_core.hpp"
@@ -13,17 +11,13 @@ namespace {
 
 constexpr std::string_view shared_transport = "shm";
 
-/// Of frames after SETUP: one that holds a whole message has 13 bytes in front of it at most.
-std::size_t frame_limit_of(const limits& l) {
-    return std::min(wire::max_frame_size - 13, l.message) + 13;
-}
-
 }  // namespace
 
 loop::turn server_connection::on_setup(const wire::frame& f) {
     const wire::setup_fields s = wire::setup_of(f);
     format_ = wire::metadata_format_of(s.metadata_mime);
     codec_ = codec_from_mime_type(s.data_mime);
+    if (!s.token.empty() && !enlist(s.token)) return loop::turn::done;
     {
         const std::lock_guard lock(mutex_);
         begin_session(f);
@@ -37,12 +31,13 @@ void server_connection::begin_session(const wire::frame& f) {
         note_memory();
         peer_.transport = shared_transport;
     }
-    reader_.set_limit(frame_limit_of(server_->options().limits));
+    prepare_reader();
     if (format_ == wire::metadata_format::composite && has_hello(f.metadata)) {
         tenon_peer_ = true;
         base::byte_buffer hello;
         put_hello_entry(hello, server_->instance());
         session_->push_metadata(hello.view());
+        session_->expect_acknowledgements();
         if (draining_) refuse_requests();  // until now it was nobody in particular
     }
     arm();

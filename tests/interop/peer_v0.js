@@ -1,6 +1,7 @@
 'use strict';
 // rsocket-js 0.0.27 behind the interface that the tests share; see peers.js.
 
+const crypto = require('crypto');
 const net = require('net');
 
 const {PeerError, once} = require('./outcome');
@@ -65,6 +66,22 @@ module.exports = function (load) {
     };
   }
 
+  // The library leaves it to its users to connect again.
+  function resuming(dial) {
+    const transport = new core.RSocketResumableTransport(dial, {
+      bufferSize: 1 << 24, resumeToken: crypto.randomBytes(16), sessionDurationSeconds: 60,
+    }, core.BufferEncoders);
+    let connected = false;
+    transport.connectionStatus().subscribe({
+      onSubscribe: (s) => s.request(Number.MAX_SAFE_INTEGER),
+      onNext: (status) => {
+        connected = connected || status.kind === 'CONNECTED';
+        if (connected && status.kind === 'NOT_CONNECTED') setTimeout(() => transport.connect(), 5);
+      },
+    });
+    return transport;
+  }
+
   function observe(subscribe) {
     const result = once();
     let cancel = null;
@@ -121,13 +138,16 @@ module.exports = function (load) {
   return {
     name: 'rsocket-js 0.0.27',
     can_fragment: false,
-    can_resume: false,  // an older draft of it
     meta: core,
 
     connect({port, data_type, metadata_type, keep_alive = 60000, lifetime = 300000, lease,
-             setup_data}) {
-      const transport = new TcpClient({host: '127.0.0.1', port}, core.BufferEncoders);
-      keep_quiet(transport);
+             setup_data, resume}) {
+      const dial = () => {
+        const link = new TcpClient({host: '127.0.0.1', port}, core.BufferEncoders);
+        keep_quiet(link);
+        return link;
+      };
+      const transport = resume ? resuming(dial) : dial();
       const ended = once();
       const leases = new core.Leases();
       const client = new core.RSocketClient({

@@ -1,9 +1,12 @@
 'use strict';
 // rsocket-js 1.0.0-alpha.3 behind the interface that the tests share; see peers.js.
 
+const crypto = require('crypto');
 const net = require('net');
 
 const {PeerError, once} = require('./outcome');
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 module.exports = function (load) {
   const core = load('rsocket-core');
@@ -129,7 +132,6 @@ module.exports = function (load) {
   return {
     name: 'rsocket-js 1.0.0-alpha.3',
     can_fragment: true,
-    can_resume: true,
     meta: load('rsocket-composite-metadata'),
 
     async connect({port, data_type, metadata_type, keep_alive = 60000, lifetime = 300000, lease,
@@ -140,8 +142,8 @@ module.exports = function (load) {
                 lifetime, payload: setup_data && {data: setup_data}},
         fragmentation: {maxOutboundFragmentSize: fragment_size},
         lease: lease ? {maxPendingRequests: 256} : undefined,
-        resume: resume ? {tokenGenerator: () => Buffer.from('token'),
-                          reconnectFunction: () => new Promise(() => {})} : undefined,
+        resume: resume ? {tokenGenerator: () => crypto.randomBytes(16),
+                          reconnectFunction: () => pause(5)} : undefined,
         transport: new TcpClientTransport({connectionOptions: {host: '127.0.0.1', port}}),
       }).connect();
       rsocket.onClose((e) => ended.resolve(e && to_error(e)));

@@ -107,13 +107,6 @@ for (const peer of peers()) {
       assert.strictEqual(await client.call('example/echo.plus', 1, 2), 3);
     });
 
-    if (peer.can_resume) {
-      check('resumption is refused', async (t) => {
-        const client = await connect(t, echo, {resume: true});
-        assert.strictEqual((await client.closed).code, 0x003);
-      });
-    }
-
     check('1 MiB of text', async (t) => {
       const client = await connect(t);
       const text = 'abcdefghijklmnopqrstuvwxyz012345'.repeat(32768);

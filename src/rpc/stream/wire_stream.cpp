@@ -321,7 +321,7 @@ departure wire_stream::wire_outlet::transmit(void* value, bool movable, const va
         const std::lock_guard session_lock(link.mutex_);
         if (!link.session_) return departure::closed;
         wire::session& session = *link.session_;
-        if (session.out().exceeds(high_water) && !s_.unopened_) {
+        if ((session.out().exceeds(high_water) && !s_.unopened_) || !session.has_room()) {
             link.enter_room_queue(s_);
             return departure::full;
         }
