@@ -426,22 +426,28 @@ turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
         default: break;
     }
     if (ev.ended) detach();
-    if (cancelled) both(cancel_call(cancelled));
+    if (cancelled) both(cancel_call(cancelled, t != turn::lost));
     return t;
 }
 
 turn wire_stream::on_lost(const error& why) {
     add_ref();
+    service_call* const cancelled = std::exchange(cancelled_, nullptr);
     turn t = out_.on_closed(why);
     if (in_.end(why) == turn::lost) t = turn::lost;
-    service_call* const cancelled = std::exchange(cancelled_, nullptr);
     detach();
-    if (cancelled && cancel_call(cancelled) == turn::lost) t = turn::lost;
+    if (cancelled && cancel_call(cancelled, t != turn::lost) == turn::lost) t = turn::lost;
     release();
     return t;
 }
 
-turn wire_stream::cancel_call(service_call* call) {
+// A thread that has lost the loop meanwhile runs no user code by cancelling: that is posted.
+turn wire_stream::cancel_call(service_call* call, bool owns_loop) {
+    if (!owns_loop) {
+        call->cancel.cancel();
+        call->release();
+        return turn::lost;
+    }
     const loop::ticket ticket = loop_.enter(&call->method());
     call->cancel.cancel();
     call->release();

@@ -173,7 +173,7 @@ private:
     void tell_closed() noexcept;
     loop::turn tell_closed_on_loop(loop::event_loop& loop);
     loop::turn on_value(wire::event& ev, base::block_ref owner);
-    loop::turn cancel_call(service_call* call);
+    loop::turn cancel_call(service_call* call, bool owns_loop);
 
     const stream_plan plan_;
     loop::event_loop& loop_;
