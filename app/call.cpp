@@ -15,9 +15,6 @@ namespace {
 using clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// Longest wait for a manifest, which is good to have but not needed.
-constexpr milliseconds patience{2000};
-
 void print_raw(const tenon::bytes& result) {
     write_out(tenon::as_text(result));
     if (::isatty(STDOUT_FILENO) && !result.empty() && result.back() != std::byte('\n'))
@@ -37,9 +34,11 @@ public:
           to_(open_target(name, options)) {}
 
     int run() {
+        fit checked;
         // Raw arguments are bytes of the service's own.
         if (options_.codec != tenon::codec::raw)
-            if (const auto exit = check()) return *exit;
+            checked = check_request(to_, name_, options_, given_, interrupt_);
+        if (checked.exit) return *checked.exit;
         tenon::call_options how;
         how.cancel = &interrupt_.cancellation();
         how.priority = urgency_;
@@ -49,11 +48,7 @@ public:
         if (interrupt_.happened()) return interruption::exit_code;
         if (answer) return print(*answer);
         const tenon::error& e = answer.error();
-        const bool no_service = is_unknown_ && e.code() == tenon::errc::not_found;
-        return report(e,
-                      no_service ? advice_manifest(e, to_, name_, options_)
-                                 : advice(e, to_, options_, given_),
-                      options_.json);
+        return report(e, advice_on(e, checked), options_.json);
     }
 
 private:
@@ -61,24 +56,13 @@ private:
         return options_.timeout - std::chrono::duration_cast<milliseconds>(clock::now() - started_);
     }
 
-    /// Exit code if the manifest, where there is one, says that the call cannot work.
-    std::optional<int> check() {
-        const auto limit =
-            options_.timeout.count() > 0 ? std::min(options_.timeout, patience) : patience;
-        const auto m = ask_for_manifest(to_, name_, limit, interrupt_);
-        if (interrupt_.happened()) return interruption::exit_code;
-        if (!m) {
-            is_unknown_ = m.error().code() == tenon::errc::not_found;
-            return std::nullopt;
-        }
-        auto fits = m->check_call(name_.member, given_.list, options_.codec);
-        if (fits) return std::nullopt;
-        tenon::error e = std::move(fits).error();
-        e.set_origin(name_.route()).set_may_have_run(false);
-        const std::string hint = e.code() == tenon::errc::unsupported ? advice_member(*m, name_)
-                                 : !given_.doubtful.empty() ? advice(e, to_, options_, given_)
-                                                            : advice_arguments(*m, name_);
-        return report(e, hint, options_.json);
+    std::string advice_on(const tenon::error& e, const fit& checked) {
+        if (checked.is_unknown && e.code() == tenon::errc::not_found)
+            return advice_manifest(e, to_, name_, options_);
+        if (e.code() == tenon::errc::unsupported)
+            if (std::string kind = advice_kind(to_, name_, "call", interrupt_); !kind.empty())
+                return kind;
+        return advice(e, to_, options_, given_);
     }
 
     int print(const tenon::bytes& encoded) {
@@ -98,7 +82,6 @@ private:
     interruption& interrupt_;
     const clock::time_point started_ = clock::now();
     target to_;
-    bool is_unknown_ = false;  // to a server that tells what it knows
 };
 
 }  // namespace

@@ -18,8 +18,11 @@ enum class word : unsigned char {
     none,
     command,
     shell,
-    service,          ///< PUBLISHER/SERVICE
-    member,           ///< PUBLISHER/SERVICE.METHOD
+    service,  ///< PUBLISHER/SERVICE
+    member,   ///< PUBLISHER/SERVICE.METHOD
+    source,   ///< PUBLISHER/SERVICE.SOURCE …
+    sink,
+    channel,
     name,             ///< either of them
     argument,         ///< of the method that was named before
     pattern,          ///< PUBLISHER/SERVICE with wildcards
@@ -50,10 +53,14 @@ const command* find_command(arguments args, std::size_t& words);
 int call(arguments, interruption&);
 int ping(arguments, interruption&);
 int bench(arguments, interruption&);
+int subscribe(arguments, interruption&);
+int send(arguments, interruption&);
+int chat(arguments, interruption&);
 int list(arguments, interruption&);
 int describe(arguments, interruption&);
 int stats(arguments, interruption&);
 int log_level(arguments, interruption&);
+int control_streams(arguments, interruption&);
 int manifest_show(arguments, interruption&);
 int manifest_diff(arguments, interruption&);
 int manifest_hash(arguments, interruption&);

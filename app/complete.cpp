@@ -209,9 +209,12 @@ private:
                 add_services("");
                 add_files("");
                 break;
-            case word::member: add_members(false); break;
+            case word::member: add_members(false, "method"); break;
+            case word::source: add_members(false, "source"); break;
+            case word::sink: add_members(false, "sink"); break;
+            case word::channel: add_members(false, "channel"); break;
             case word::name:
-            case word::member_pattern: add_members(true); break;
+            case word::member_pattern: add_members(true, ""); break;
             case word::argument: add_arguments(); break;
             case word::command:
             case word::none: break;
@@ -239,8 +242,8 @@ private:
         for (const std::string& name : services()) add(name + std::string(end));
     }
 
-    /// Methods, once it is clear of which service.
-    void add_members(bool service_will_do) {
+    /// Members of that kind (empty: of any), once it is clear of which service.
+    void add_members(bool service_will_do, std::string_view wanted) {
         std::vector<std::string> fitting;
         for (const std::string& name : services())
             if ((name + ".").starts_with(current_) || current_.starts_with(name + "."))
@@ -254,8 +257,13 @@ private:
         for (const char* section : member_sections)
             if (const tenon::value* all = m.find(section); all && all->is_map())
                 for (const auto& [name, member] : all->as_map())
-                    if (name.is_string() && is_plain(name.as_string()))
+                    if (name.is_string() && is_plain(name.as_string()) && is_kind(member, wanted))
                         add(fitting[0] + "." + name.as_string(), signature(member));
+    }
+
+    static bool is_kind(const tenon::value& member, std::string_view wanted) {
+        const tenon::value* const kind = member.find("kind");
+        return wanted.empty() || !kind || !kind->is_string() || kind->as_string() == wanted;
     }
 
     static std::string signature(const tenon::value& member) {

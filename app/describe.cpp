@@ -85,7 +85,7 @@ tenon::result<tenon::manifest> only(const tenon::manifest& m, const std::string&
 /// "tenon call demo/math.plus a=… b=…"
 std::string example_of(const service_name& name, const tenon::value& member,
                        const std::string& more) {
-    std::string line = "tenon call " + more + name.route();
+    std::string line = "tenon " + std::string(command_for(member)) + " " + more + name.route();
     for (const std::string& p : params_of(member)) line += " " + p + "=…";
     return line;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "interruption.hpp"
+#include "request.hpp"
 #include "target.hpp"
 #include "tenon/manifest.hpp"
 
@@ -33,6 +34,18 @@ found_manifest find_manifest(const std::string& word, const target_options& opti
 found_manifest read_one_manifest(command_line& line, target_options& options, arguments args,
                                  interruption& interrupt);
 
+/// Whether a request fits what the service says of itself.
+struct fit {
+    /// It does not, as has been reported, or the command was interrupted.
+    std::optional<int> exit;
+    /// The server tells what it knows, and this service is not among that.
+    bool is_unknown = false;
+};
+/// Asks the server for the manifest, which need not be there. Not for codec raw. What the manifest
+/// says to be `unsupported` is left to the server for streams.
+fit check_request(target& to, const service_name& name, const target_options& options,
+                  const call_arguments& given, interruption& interrupt, bool is_stream = false);
+
 /// Where a manifest describes methods, and the service's own control operations.
 inline constexpr const char* member_sections[]{"members", "operations"};
 
@@ -40,6 +53,8 @@ inline constexpr const char* member_sections[]{"members", "operations"};
 std::vector<std::string> members_of(const tenon::manifest& m);
 /// A method's description, or null.
 const tenon::value* find_member(const tenon::value& manifest, std::string_view name);
+/// The command of this program that is for such members: "call", "subscribe", …
+std::string_view command_for(const tenon::value& member);
 /// The parameters' names.
 std::vector<std::string> params_of(const tenon::value& member);
 
@@ -48,6 +63,10 @@ std::string advice_manifest(const tenon::error& e, target& to, const service_nam
                             const target_options& options);
 /// What to do about a member that there is not.
 std::string advice_member(const tenon::manifest& m, const service_name& name);
+/// What to do about a member that is of another kind than the command `used` is for; empty if that
+/// cannot be told.
+std::string advice_kind(target& to, const service_name& name, const std::string& used,
+                        interruption& interrupt);
 /// What to do about arguments that do not fit.
 std::string advice_arguments(const tenon::manifest& m, const service_name& name);
 

@@ -19,8 +19,7 @@ void complain(std::string_view text) noexcept { static_cast<void>(write_to(STDER
 
 bool wants_colour(int fd) {
     const char* no = std::getenv("NO_COLOR");
-    const char* terminal = std::getenv("TERM");
-    return (!no || !*no) && terminal && std::strcmp(terminal, "dumb") != 0 && ::isatty(fd);
+    return (!no || !*no) && is_steerable(fd);
 }
 
 std::string painted(int fd, const char* colour, std::string_view text) {
@@ -84,6 +83,11 @@ bool write_to(int fd, std::string_view text) noexcept {
 void write_out(std::string_view text) {
     if (!write_to(STDOUT_FILENO, text))
         throw output_error(fmt::format("cannot write to stdout: {}", std::strerror(errno)));
+}
+
+bool is_steerable(int fd) {
+    const char* terminal = std::getenv("TERM");
+    return terminal && std::strcmp(terminal, "dumb") != 0 && ::isatty(fd);
 }
 
 bool reader_has_gone() {

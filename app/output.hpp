@@ -26,6 +26,9 @@ void write_out(std::string_view text);
 /// The same to any descriptor; false, with errno, if it does not take it.
 bool write_to(int fd, std::string_view text) noexcept;
 
+/// Whether it is a terminal that can clear a line.
+bool is_steerable(int fd);
+
 /// Whether nobody will ever read what is written to stdout, a pipe that was left.
 bool reader_has_gone();
 

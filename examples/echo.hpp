@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tenon/contract.hpp"
+#include "tenon/stream_members.hpp"
 #include "tenon/struct.hpp"
 
 namespace example {
@@ -31,6 +32,11 @@ struct echo {
     tenon::method<void(std::string, std::string)> fail;
     tenon::method<int(int)> sleep;
     tenon::method<int(int)> nap;
+    tenon::source<std::int64_t(std::int64_t, std::int64_t, int)> count;
+    tenon::sink<std::int64_t, std::int64_t> sum;
+    tenon::sink<tenon::value> collect;
+    tenon::method<std::uint64_t()> collected;
+    tenon::channel<std::string, std::string> shout;
 
     static void describe(tenon::description<struct echo>& d) {
         using self = struct echo;
@@ -42,9 +48,17 @@ struct echo {
         d[&self::fail].doc("Fails with the given code, such as \"not_found\", and message.");
         d[&self::sleep].doc("Blocks a thread for ms milliseconds and returns ms.").blocking();
         d[&self::nap].doc("Waits for ms milliseconds without a thread and returns ms.");
+        d[&self::count]
+            .doc("n numbers from `from` on, interval_ms milliseconds apart.")
+            .default_value("interval_ms", 0);
+        d[&self::sum].doc("Replies with the sum.");
+        d[&self::collect].doc("Takes anything; ends when it has taken all.");
+        d[&self::collected].doc("How many values `collect` has taken so far.");
+        d[&self::shout].doc("Every text back in ASCII capitals.");
     }
 };
 TENON_INTERFACE(echo, "example", "echo", "1.0.0", (echo, data), (plus, a, b), (upper, text),
-                (greet, who), (fail, code, message), (sleep, ms), (nap, ms))
+                (greet, who), (fail, code, message), (sleep, ms), (nap, ms),
+                (count, from, n, interval_ms), sum, collect, collected, shout)
 
 }  // namespace example

@@ -2,6 +2,7 @@
 //                                      [--allow-uid N …] [--group N] [--mode OCTAL]
 // Prints one line per endpoint, or one with its name if there is none, once it accepts connections.
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -34,12 +35,29 @@ tenon::task<int> nap(int ms) {
     co_return ms;
 }
 
+std::int64_t add(std::int64_t a, std::int64_t b) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
+tenon::generator<std::int64_t> count(std::int64_t from, std::int64_t n, int interval_ms) {
+    for (std::int64_t i = 0; i < n; ++i) {
+        if (interval_ms > 0 && i > 0)
+            co_await tenon::sleep_for(std::chrono::milliseconds(interval_ms));
+        co_yield add(from, i);
+    }
+}
+
+tenon::task<std::int64_t> sum(tenon::reader<std::int64_t> numbers) {
+    std::int64_t total = 0;
+    while (auto n = co_await numbers.next()) total = add(total, *n);
+    co_return total;
+}
+
+std::atomic<std::uint64_t> collected{0};
+
 void implement(example::echo& e) {
     e.echo = [](tenon::bytes_view data) { return tenon::bytes(data.begin(), data.end()); };
-    e.plus = [](std::int64_t a, std::int64_t b) {
-        return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) +
-                                         static_cast<std::uint64_t>(b));
-    };
+    e.plus = add;
     e.upper = to_upper;
     e.greet = [](example::person who) {
         std::string text = "Hello, " + who.name + "!";
@@ -51,6 +69,11 @@ void implement(example::echo& e) {
         return ms;
     };
     e.nap = nap;
+    e.count = count;
+    e.sum = sum;
+    e.collect = [](const tenon::value&) { ++collected; };
+    e.collected = [] { return collected.load(); };
+    e.shout = to_upper;
 }
 
 int usage() {

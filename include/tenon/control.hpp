@@ -31,6 +31,8 @@ TENON_STRUCT(server_stats, instance, uptime, connections, accepted, calls, error
 TENON_STRUCT(connection_stats, id, transport, address, pid, uid, scope, since, calls, in_flight,
              bytes_in, bytes_out, unsent, (kept, defaulted), (resumed, defaulted),
              (detached, defaulted))
+TENON_STRUCT(stream_direction, connection, stream, member, kind, direction, passed, lost, position,
+             waiting, credit)
 TENON_STRUCT(limits, depth, connections, connections_per_peer, setup_time, stall_time,
              calls_per_connection, unsent, unsent_time, message, setup, reassembly_per_connection,
              reassembly, accept_pause)
@@ -80,6 +82,8 @@ struct control {
     /// `denied` unless the caller is in the server's process, or has a Unix socket and is root or
     /// the server's user.
     method<std::vector<connection_stats>()> connections;
+    /// Of members that match, on all connections. `denied` as above.
+    method<std::vector<stream_direction>(std::string)> streams;
     /// The least level that is logged, after setting it if one is given, which is `denied` as
     /// above. It is that of the server's runtime.
     method<std::string(std::optional<std::string>)> log_level;
@@ -90,7 +94,7 @@ struct control {
     TENON_API static void describe(description<control>& d);
 };
 TENON_INTERFACE(control, "tenon", "control", "1.0.0", (ping, v), info, (list, pattern),
-                (manifest, service, if_not), (stats, pattern), connections, (log_level, level),
-                metrics)
+                (manifest, service, if_not), (stats, pattern), connections, (streams, pattern),
+                (log_level, level), metrics)
 
 }  // namespace tenon::inline v0

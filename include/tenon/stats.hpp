@@ -86,4 +86,28 @@ struct connection_stats {
     bool detached = false;
 };
 
+/// One direction of a stream that is open on a connection of a server, as the server sees it.
+struct stream_direction {
+    /// See connection_stats::id.
+    std::uint64_t connection = 0;
+    /// Different for all streams that are open on that connection.
+    std::uint32_t stream = 0;
+    /// "publisher/service.member"
+    std::string member;
+    /// "source", "sink", "channel"
+    std::string kind;
+    /// "in": values come from the client; "out": they go to it.
+    std::string direction;
+    /// Values sent, or taken by the handler.
+    std::uint64_t passed = 0;
+    /// Values dropped on the way.
+    std::uint64_t lost = 0;
+    /// Of the last value that passed; 0: the stream has no positions.
+    std::uint64_t position = 0;
+    /// Values that have come and are not taken yet, or wait to be sent.
+    std::uint64_t waiting = 0;
+    /// Values that may follow before the receiver grants more; nothing: any number.
+    std::optional<std::uint64_t> credit;
+};
+
 }  // namespace tenon::inline v0

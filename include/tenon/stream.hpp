@@ -23,6 +23,8 @@
 
 namespace tenon::inline v0 {
 
+class value;  // tenon/value.hpp
+
 /// The sending end of a sink, whose receiver replies once at the end: with a Reply, or void.
 template <class T, class Reply = void>
 class reply_writer : public writer<T> {
@@ -38,8 +40,16 @@ public:
             if (auto outcome = reply_.get_until(detail::time_point::max()); !outcome)
                 detail::throw_stream_failure(std::move(outcome).error());
         } else {
-            return checked(reply_.get());
+            return checked(reply_.get()).value();
         }
+    }
+    /// The same with a limit: `deadline` once it is over, and then it can be asked for again.
+    result<Reply> get_reply_for(std::chrono::nanoseconds limit) {
+        this->finish();
+        auto got = reply_.get_for(limit);
+        if (!got) return std::move(got).error();
+        if constexpr (std::is_void_v<Reply>) return {};
+        else return checked(*std::move(got));
     }
     /// `co_await w.reply()`: the same.
     task<Reply> reply() {
@@ -48,7 +58,7 @@ public:
             (void)co_await reply_.next();
         } else {
             std::optional<Reply> got = co_await reply_.next();
-            co_return checked(std::move(got));
+            co_return checked(std::move(got)).value();
         }
     }
 
@@ -56,11 +66,10 @@ private:
     struct nothing {};
     using answer = std::conditional_t<std::is_void_v<Reply>, bool, Reply>;
 
-    static answer checked(std::optional<answer> got) {
-        if (!got)
-            detail::throw_stream_failure(
-                error(errc::data_loss, "the stream ended without a reply"));
-        return *std::move(got);
+    static result<answer> checked(std::optional<answer> got) {
+        if (got) return *std::move(got);
+        if constexpr (std::is_same_v<answer, value>) return answer();  // void is nil
+        else return error(errc::data_loss, "the stream ended without a reply");
     }
 
     reader<answer> reply_;

@@ -28,6 +28,23 @@ discover_options with_owners(discover_options o) {
     return o;
 }
 
+}  // namespace
+
+template <class F>
+result<detail::stream_ends> named_client::open_somewhere(const call_options* options, F open) {
+    attempts course(*this, options);
+    while (provider* p = course.next()) {
+        if (auto ready = p->client->begin_to_connect(); !ready) {
+            if (course.move_on(ready.error())) continue;
+            return std::move(ready).error();
+        }
+        return open(*p);
+    }
+    return course.why();
+}
+
+namespace {
+
 /// The methods of one contract, bound to a name. One object for all of them.
 class named_methods : public std::enable_shared_from_this<named_methods> {
 public:
@@ -80,15 +97,9 @@ private:
 
         result<detail::stream_ends> open(const detail::call_arguments& args,
                                          const open_options* options) override {
-            named_client::attempts course(*all_.client_, options);
-            while (provider* p = course.next()) {
-                if (auto ready = p->client->begin_to_connect(); !ready) {
-                    if (course.move_on(ready.error())) continue;
-                    return std::move(ready).error();
-                }
-                return all_.client_->method_of(*p, all_.contract_, index_).open(args, options);
-            }
-            return course.why();
+            return all_.client_->open_somewhere(options, [&](provider& p) {
+                return all_.client_->method_of(p, all_.contract_, index_).open(args, options);
+            });
         }
 
         blob loan(std::size_t size) override {
@@ -305,6 +316,10 @@ result<void> named_client::send(std::string_view route, codec c, bytes_view argu
         if (sent || !course.go_on(sent.error())) return sent;
     }
     return course.why();
+}
+
+result<detail::stream_ends> named_client::open_stream(const rpc::dynamic_stream& s) {
+    return open_somewhere(s.options, [&](provider& p) { return p.client->open_stream(s); });
 }
 
 std::vector<detail::binding> named_client::bind(const detail::contract_info& contract) {

@@ -45,6 +45,7 @@ public:
     result<bytes> call_encoded(std::string_view route, codec c, bytes_view arguments,
                                const call_options& options) override;
     result<void> send(std::string_view route, codec c, bytes_view arguments) override;
+    result<detail::stream_ends> open_stream(const rpc::dynamic_stream& s) override;
     /// The contract must outlive what is bound.
     std::vector<detail::binding> bind(const detail::contract_info& contract) override;
 
@@ -79,6 +80,10 @@ public:
 
     detail::runtime_core& runtime() const noexcept { return *runtime_; }
     error nobody() const;
+
+    /// Opens a stream at the first instance that can be connected to; `open` does it there.
+    template <class F>
+    result<detail::stream_ends> open_somewhere(const call_options* options, F open);
 
 private:
     std::shared_ptr<provider> choose(const std::vector<std::string>& tried);

@@ -2,6 +2,7 @@
 
 #include "codec/codec.hpp"
 #include "rpc/direct_client.hpp"
+#include "tenon/client_streams.hpp"
 
 namespace tenon::inline v0 {
 
@@ -49,5 +50,40 @@ result<tenon::manifest> client::manifest(std::string_view service, const call_op
 std::vector<detail::binding> client::bind(const detail::contract_info& contract) const {
     return core_->bind(contract);
 }
+
+namespace {
+
+result<detail::stream_ends> try_open(const client& c, std::string_view route,
+                                     const value& arguments, const detail::stream_types& types,
+                                     const stream_options& options) {
+    rpc::client_core& core = c.core();
+    const codec wire_codec = options.codec.value_or(core.options().codec);
+    base::byte_buffer encoded;
+    if (wire_codec == codec::raw) {
+        // The bytes of the one parameter, if there is one.
+        const bool is_list = arguments.is_array() && arguments.size() <= 1;
+        const value one = !is_list ? arguments : arguments.size() == 1 ? arguments[0] : value();
+        TENON_TRY(coding::encode_value(wire_codec, one, encoded));
+    } else {
+        auto fits = core.manifests().check(core, route, arguments, wire_codec, options);
+        // A manifest that knows of calls only leaves streams to the server.
+        if (!fits && fits.error().code() != errc::unsupported) return std::move(fits).error();
+        TENON_TRY(coding::encode_value(wire_codec, arguments, encoded));
+    }
+    const bool has_arguments = arguments.size() != 0;
+    return core.open_stream({route, encoded.view(), wire_codec, &types, &options, has_arguments});
+}
+
+}  // namespace
+
+namespace detail {
+
+stream_ends open_by_route(const client& c, std::string_view route, const value& arguments,
+                          const stream_types& types, const stream_options& options) {
+    auto opened = try_open(c, route, arguments, types, options);
+    return opened ? *std::move(opened) : failed_stream(types, std::move(opened).error());
+}
+
+}  // namespace detail
 
 }  // namespace tenon::inline v0

@@ -9,8 +9,19 @@
 
 #include "rpc/known_manifests.hpp"
 #include "tenon/client.hpp"
+#include "tenon/stream_core.hpp"
 
 namespace tenon::inline v0::rpc {
+
+/// A stream that is opened by its member's name. The views are read before it is open.
+struct dynamic_stream {
+    std::string_view route;
+    bytes_view arguments;
+    codec wire_codec;
+    const detail::stream_types* types;  // what this side sends and takes
+    const open_options* options;
+    bool has_arguments;
+};
 
 /// Thread-safe. See tenon::client for what each function promises.
 class client_core : public std::enable_shared_from_this<client_core> {
@@ -26,6 +37,7 @@ public:
     virtual result<bytes> call_encoded(std::string_view route, codec c, bytes_view arguments,
                                        const call_options& options) = 0;
     virtual result<void> send(std::string_view route, codec c, bytes_view arguments) = 0;
+    virtual result<detail::stream_ends> open_stream(const dynamic_stream& s) = 0;
 
     /// What the methods of a contract call, in their order.
     virtual std::vector<detail::binding> bind(const detail::contract_info& contract) = 0;

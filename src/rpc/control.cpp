@@ -32,6 +32,10 @@ void control::describe(description<control>& d) {
         .idempotent()
         .default_value("pattern", "*");
     d[&control::connections].doc("The connections there are now.").idempotent();
+    d[&control::streams]
+        .doc("The streams that are open now, of matching services, by direction.")
+        .idempotent()
+        .default_value("pattern", "*");
     d[&control::log_level]
         .doc("Sets the least level that is logged, if one is given; tells which one it is.")
         .idempotent();
@@ -219,6 +223,15 @@ void publish_control(server_core& server) {
     c.connections = [s](context& ctx) -> result<std::vector<connection_stats>> {
         TENON_TRY(check_owner(ctx, "the list of connections"));
         return s->connections();
+    };
+    c.streams = [s](context& ctx,
+                    const std::string& pattern) -> result<std::vector<stream_direction>> {
+        TENON_TRY(check_owner(ctx, "the list of streams"));
+        std::vector<stream_direction> all = s->streams();
+        std::erase_if(all, [&](const stream_direction& d) {
+            return !is_meant(pattern, service_of(d.member));
+        });
+        return all;
     };
     c.metrics = [s](context& ctx) { return metrics_of(*s, {service_call::of(ctx).from()}); };
     c.log_level = [s](context& ctx, const std::optional<std::string>& level) {

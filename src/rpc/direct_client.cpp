@@ -79,8 +79,7 @@ public:
 
     result<detail::stream_ends> open(const detail::call_arguments& args,
                                      const open_options* options) override {
-        auto bounds = core_->bounds_of(options, urgency_);
-        if (!options || options->timeout.count() < 0) bounds.deadline = base::never;
+        const auto bounds = core_->bounds_of_stream(options, urgency_);
         const stream_start start = options ? options->start : stream_start();
         const stream_origin origin = options ? options->origin : stream_origin();
         detail::flow_settings flow = flow_;
@@ -91,7 +90,8 @@ public:
         stream_plan plan{
             args.types->stream,       flow,           codec_, core_->connection().decoding(),
             &core_->runtime().spin(), args.count != 0};
-        return core_->open(metadata_.view(), encoded, plan, bounds, {{}, {}, false, start, origin});
+        return core_->open(metadata_.view(), encoded.view(), plan, bounds,
+                           {{}, {}, false, start, origin});
     }
 
     blob loan(std::size_t size) override { return core_->loan(size); }
@@ -382,7 +382,7 @@ void direct_client::start(bytes_view metadata, wire::outgoing payload, codec c,
     connection_->start(call, request);
 }
 
-detail::stream_ends direct_client::open(bytes_view metadata, const base::byte_buffer& arguments,
+detail::stream_ends direct_client::open(bytes_view metadata, bytes_view arguments,
                                         const stream_plan& plan, const bounds& b,
                                         stream_status status) {
     wire_stream::opening o;
@@ -392,7 +392,7 @@ detail::stream_ends direct_client::open(bytes_view metadata, const base::byte_bu
     o.urgency = b.urgency;
     auto* const stream = new wire_stream(*connection_, nullptr, plan);
     detail::stream_ends ends = stream->ends(shared_from_this());
-    connection_->open(*stream, std::move(o), arguments.view());
+    connection_->open(*stream, std::move(o), arguments);
     return ends;
 }
 
@@ -449,6 +449,31 @@ result<void> direct_client::send(std::string_view route, codec c, bytes_view arg
     request.metadata = metadata.view();
     request.payload = arguments;
     return connection_->send(request);
+}
+
+result<detail::stream_ends> direct_client::open_stream(const dynamic_stream& s) {
+    TENON_TRY(check_codec(s.wire_codec));
+    const bounds b = bounds_of_stream(s.options);
+    detail::flow_settings flow;
+    flow.window = s.options->window;
+    if (!is_local()) {
+        base::byte_buffer metadata;
+        put_dynamic_metadata(metadata, s.route, s.wire_codec);
+        const stream_plan plan{s.types,           flow,
+                               s.wire_codec,      connection_->decoding(),
+                               &runtime_->spin(), s.has_arguments};
+        return open(metadata.view(), s.arguments, plan, b,
+                    {{}, {}, false, s.options->start, s.options->origin});
+    }
+    local_resolver once;
+    auto m = once.begin(*this, s.route, nullptr);
+    if (!m) return std::move(m).error();
+    local_request rq;
+    rq.wire_codec = s.wire_codec;
+    rq.encoded = s.arguments;
+    rq.deadline = b.deadline;
+    rq.cancel = b.cancel;
+    return open_local_stream(*this, **m, rq, *s.types, flow, s.options->start, s.options->origin);
 }
 
 std::vector<detail::binding> direct_client::bind(const detail::contract_info& contract) {

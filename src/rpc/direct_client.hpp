@@ -51,6 +51,13 @@ public:
     bounds bounds_of(const call_options* options, priority declared = priority::normal) const {
         return bounds_of(options_, *runtime_, options, declared);
     }
+    /// The same of a stream, which the client's own timeout does not end.
+    bounds bounds_of_stream(const call_options* options,
+                            priority declared = priority::normal) const {
+        bounds b = bounds_of(options, declared);
+        if (!options || options->timeout.count() < 0) b.deadline = base::never;
+        return b;
+    }
     static bounds bounds_of(const client_options& of_client, const detail::runtime_core& runtime,
                             const call_options* options, priority declared = priority::normal);
 
@@ -63,12 +70,13 @@ public:
                async_call& call, const bounds& b);
 
     /// Opens a stream with encoded arguments.
-    detail::stream_ends open(bytes_view metadata, const base::byte_buffer& arguments,
-                             const stream_plan& plan, const bounds& b, stream_status status);
+    detail::stream_ends open(bytes_view metadata, bytes_view arguments, const stream_plan& plan,
+                             const bounds& b, stream_status status);
 
     result<bytes> call_encoded(std::string_view route, codec c, bytes_view arguments,
                                const call_options& options) override;
     result<void> send(std::string_view route, codec c, bytes_view arguments) override;
+    result<detail::stream_ends> open_stream(const dynamic_stream& s) override;
     std::vector<detail::binding> bind(const detail::contract_info& contract) override;
 
     /// Whether this client may use the codec at its endpoint.

@@ -355,8 +355,13 @@ void server_connection::fill(service_call& call, wire::event& ev,
 // that there is none.
 loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
                                           const wire::request_metadata& meta, codec wire_codec) {
-    stream_plan plan{method.signature().stream, method.info().flow, wire_codec, server_->decoding(),
-                     &server_->runtime().spin()};
+    stream_plan plan{method.signature().stream,
+                     method.info().flow,
+                     wire_codec,
+                     server_->decoding(),
+                     &server_->runtime().spin(),
+                     true,
+                     &method};
     auto* const stream = new wire_stream(*this, this, plan);
     stream->attach(ev.stream);
     const stream_status asked = ev.has_metadata ? read_stream_status(ev.metadata) : stream_status();

@@ -40,6 +40,8 @@ public:
     void release() noexcept;
     /// Any thread.
     connection_stats stats();
+    /// Appends those that are open. Any thread, without locks.
+    void list_streams(std::vector<stream_direction>& to);
 
     // A session that can be resumed: docs/design/resume.md. Any thread.
 

@@ -84,6 +84,7 @@ public:
     std::chrono::nanoseconds uptime() const noexcept;
     void count_connections(std::uint64_t& now, std::uint64_t& accepted) const;
     std::vector<connection_stats> connections();
+    std::vector<stream_direction> streams();
 
     // For connections and in-process callers.
     const method_table& methods() const noexcept { return *methods_; }

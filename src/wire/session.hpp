@@ -130,9 +130,9 @@ public:
     std::uint32_t credit(stream_ref stream) noexcept;
     /// Ends a stream without a frame.
     void forget(stream_ref stream) noexcept;
-    /// Open streams of our own and of the peer.
     std::size_t own_streams() const noexcept { return own_.size(); }
     std::size_t peer_streams() const noexcept { return peer_.size(); }
+    stream_table& table_of_peer() noexcept { return peer_; }
 
     /// After the end: takes the streams out one by one, as `failed` (our own) and `cancel` (the
     /// peer's) with `ended`; `none` when there are no more. Drops unfinished large messages, so

@@ -48,7 +48,7 @@ process::process(const std::string& program, const words& args, const settings& 
     envp.push_back(nullptr);
     pid = ::fork();
     if (pid == 0) {
-        ::dup2(in_.read, 0);
+        ::dup2(s.stdin_file.empty() ? in_.read : ::open(s.stdin_file.c_str(), O_RDONLY), 0);
         ::dup2(s.stdout_file.empty() ? out_.write : ::open(s.stdout_file.c_str(), O_WRONLY), 1);
         ::dup2(err_.write, 2);
         for (const int fd : s.closed) ::close(fd);
@@ -56,8 +56,12 @@ process::process(const std::string& program, const words& args, const settings& 
         ::_exit(127);
     }
     in_.close_read(), out_.close_write(), err_.close_write();
-    EXPECT_EQ(::write(in_.write, s.input.data(), s.input.size()), ssize_t(s.input.size()));
-    in_.close_write();
+    write(s.input);
+    if (!s.keeps_stdin) in_.close_write();
+}
+
+void process::write(const std::string& text) {
+    EXPECT_EQ(::write(in_.write, text.data(), text.size()), ssize_t(text.size()));
 }
 
 process::~process() {
@@ -102,6 +106,14 @@ std::string process::read_line() {
         if (::read(out_.read, &c, 1) != 1 || c == '\n') return line;
         line += c;
     }
+}
+
+std::string process::read_some() {
+    pollfd p{out_.read, POLLIN, 0};
+    char buffer[4096];
+    if (::poll(&p, 1, 1000) != 1) return {};
+    const ssize_t n = ::read(out_.read, buffer, sizeof buffer);
+    return n > 0 ? std::string(buffer, static_cast<std::size_t>(n)) : std::string();
 }
 
 void process::signal(int number) const { ::kill(pid, number); }

@@ -28,6 +28,8 @@ struct settings {
     words environment{};
     std::vector<int> closed{};  // descriptors the program starts without
     std::string stdout_file{};  // instead of the pipe
+    std::string stdin_file{};   // the same
+    bool keeps_stdin = false;   // open, for write()
 };
 
 /// One run of a program.
@@ -42,7 +44,12 @@ public:
     process& finish();
     /// Up to the next newline, or its end; gives up after 30 s.
     std::string read_line();
+    /// What has come, after at most a second.
+    std::string read_some();
     void stop_reading() { out_.close_read(); }
+    /// To its stdin, if that was kept open.
+    void write(const std::string& text);
+    void close_stdin() { in_.close_write(); }
     void signal(int number) const;
 
     pid_t pid = -1;

@@ -57,7 +57,8 @@ public:
             if (left & abandoned_ends::in) up_.in.stop();
             return;
         }
-        if (down_.in.ops().size != 0) (void)down_.out.try_send(result, true);
+        if (down_.in.ops().size != 0 && down_.out.ops().size != 0)
+            (void)down_.out.try_send(result, true);
         (void)down_.in.end({});
         (void)up_.out.on_closed(direction::stopped_error());
     }

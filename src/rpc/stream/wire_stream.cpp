@@ -72,6 +72,13 @@ bool wire_stream::has_out() const noexcept {
     return is_server() ? k != member_kind::sink : k != member_kind::source;
 }
 
+wire_stream::totals wire_stream::stats() {
+    totals t;
+    if (has_in()) t.in = in_.stats();
+    if (has_out()) t.out = out_.stats();
+    return t;
+}
+
 std::uint32_t wire_stream::first_grant() const noexcept { return in_.first_grant(); }
 
 detail::stream_ends wire_stream::ends(const std::shared_ptr<void>& keep_alive) {

@@ -33,6 +33,7 @@ struct stream_plan {
     decode_options decoding;
     const loop::spin_policy* spin;
     bool has_arguments = true;
+    const method_entry* member = nullptr;  // on the server
 };
 
 /// Whether the event is of a stream with values, whose user is a wire_stream.
@@ -106,6 +107,14 @@ public:
     void share_call() noexcept {
         if (call_ && call_->try_add_ref()) cancelled_ = call_;
     }
+
+    /// On the server.
+    const method_entry* member() const noexcept { return plan_.member; }
+    /// Of the directions it has.
+    struct totals {
+        std::optional<stream_stats> in, out;
+    };
+    totals stats();
 
     /// The ends, for handles. `keep_alive` goes with the last handle.
     detail::stream_ends ends(const std::shared_ptr<void>& keep_alive);
