@@ -28,9 +28,9 @@ TEST_F(cli_stats, counts_by_method) {
 
     const auto table = run({"stats"});
     EXPECT_EQ(table.exit, 0) << table.err;
-    EXPECT_EQ(table.out.find("METHOD              CALLS  ERRORS  IN FLIGHT "), 0U) << table.out;
-    EXPECT_TRUE(has(table.out, "\nexample/echo.plus       3       0          0 ")) << table.out;
-    EXPECT_TRUE(has(table.out, "\nexample/echo.fail       1       1          0 ")) << table.out;
+    EXPECT_EQ(table.out.find("METHOD                  CALLS  ERRORS  IN FLIGHT "), 0U) << table.out;
+    EXPECT_TRUE(has(table.out, "\nexample/echo.plus           3       0          0 ")) << table.out;
+    EXPECT_TRUE(has(table.out, "\nexample/echo.fail           1       1          0 ")) << table.out;
     EXPECT_FALSE(has(table.out, "INSTANCE"));
 
     const auto o = run({"stats", "example/echo.fail", "--json"});
