@@ -73,7 +73,8 @@ class Contract:
         structures = [d for d in self.defined if d not in self.enums]
         if structures and not any("map" in i for i in items) and self.chance(0.5):
             items.append(self.pick(structures))
-        if self.chance(0.4):
+        # Nothing and an optional look alike.
+        if self.chance(0.4) and not any(i.startswith("std::optional") for i in items):
             items.insert(0, "std::monostate")
         return f"std::variant<{', '.join(items)}>"
 
@@ -88,7 +89,7 @@ class Contract:
         by_name = {i.split("<")[0]: i for i in items}  # one of a kind
         items = list(by_name.values())
         items += self.rng.sample(plain, min(len(plain), self.rng.randint(0, 3)))
-        if self.chance(0.3):
+        if self.chance(0.3) and not any(i.startswith("std::optional") for i in items):
             items.insert(self.rng.randrange(len(items)), "std::monostate")
         return f"std::variant<{', '.join(items)}>"
 

@@ -326,7 +326,7 @@ departure wire_stream::wire_outlet::transmit(void* value, bool movable, const va
     std::size_t pending;
     {
         const std::lock_guard session_lock(link.mutex_);
-        if (!link.session_) return departure::closed;
+        if (!link.session_) return departure::full;  // on_lost() follows, and says why
         wire::session& session = *link.session_;
         if ((session.out().exceeds(high_water) && !s_.unopened_) || !session.has_room()) {
             link.enter_room_queue(s_);
