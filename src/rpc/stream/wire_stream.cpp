@@ -514,8 +514,9 @@ void wire_stream::release(service_call& kept) noexcept {
         if (link_) {
             const std::lock_guard session_lock(link_->mutex_);
             call_ = nullptr;
+        } else {
+            call_ = nullptr;
         }
-        call_ = nullptr;
     }
     server_->release();
     release();
