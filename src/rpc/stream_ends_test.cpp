@@ -391,7 +391,10 @@ TEST_P(stream_ends, the_client_goes_with_its_streams) {
             if (d.is_open()) return false;
         return true;
     }));
-    channels_.clear();
+    {
+        const std::lock_guard lock(mutex_);
+        channels_.clear();
+    }
     EXPECT_TRUE(s_.all_ended(*c_));
 }
 
