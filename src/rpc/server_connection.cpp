@@ -228,7 +228,8 @@ loop::turn server_connection::receive(const wire::frame& f) {
         if (is_stream(ev) && ev.user && ev.kind != wire::event_kind::request) {
             stream = static_cast<wire_stream*>(ev.user);
             stream->add_ref();
-            if (ev.ended) stream->share_call();
+            // At an end that both sides have come to the handler may be busy with what has come.
+            if (ev.ended && ev.kind != wire::event_kind::payload) stream->share_call();
         } else if (ev.kind == wire::event_kind::cancel && ev.user) {
             cancelled = share_in(ev.user);
         }
@@ -381,6 +382,7 @@ loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
     }
     if (is_channel && ev.complete) (void)stream->no_more_values();
     fill(call, ev, meta, wire_codec);
+    call.own_input();
     call.ends = stream->ends(nullptr);
     {
         const std::lock_guard lock(mutex_);

@@ -87,6 +87,15 @@ void service_call::drop() noexcept {
     release();
 }
 
+void service_call::own_input() {
+    if (!lies_in) {
+        storage.append(data);
+        data = storage.view();
+    }
+    trace_storage = trace;
+    trace = trace_storage;
+}
+
 service_call& service_call::keep() {
     if (is_kept()) {
         add_ref();

@@ -74,6 +74,9 @@ public:
     /// `may_block`: the calling thread may run blocking handlers.
     void dispatch(bool may_block);
 
+    /// Copies what lies in the receive buffer, which another thread may use once a handler runs.
+    void own_input();
+
     /// A counted copy in recycled memory that takes over the content; this object is spent.
     service_call& keep();
     bool is_kept() const noexcept { return refs_.load(std::memory_order_relaxed) != 0; }

@@ -75,7 +75,10 @@ protected:
         e.mute = [this](tenon::reader<int> in, tenon::writer<int> out) {
             out.finish();
             long all = 0;
-            for (const int v : in) all += v;
+            for (const int v : in) {
+                all += v;
+                if (v > 900) std::this_thread::sleep_for(50us);  // all has come before it is read
+            }
             muted_ = all;
         };
         e.kept_channel = [this](tenon::duplex<int, int> d) {
@@ -100,6 +103,12 @@ protected:
     }
     ~stream_ends() override {
         c_.reset();
+        let_go();
+        s_.stop();
+        let_go();  // of those that came late
+    }
+    void let_go() {
+        const std::lock_guard lock(mutex_);
         writers_.clear();
         channels_.clear();
     }
@@ -202,7 +211,7 @@ TEST_P(stream_ends, the_server_writes_nothing) {
     EXPECT_EQ(s.get(), std::nullopt);
     for (int i = 1; i <= 1000; ++i) s.send(i);
     s.finish();
-    EXPECT_TRUE(eventually([&] { return muted_ == 500'500; }));
+    EXPECT_TRUE(eventually([&] { return muted_ == 500'500; })) << muted_;
     EXPECT_TRUE(s_.all_ended(*c_));
 }
 

@@ -50,6 +50,12 @@ protected:
     }
     ~stream_races() override {
         c_.reset();
+        let_go();
+        s_.stop();
+        let_go();  // of those that came late
+    }
+    void let_go() {
+        const std::lock_guard lock(mutex_);
         writers_.clear();
         channels_.clear();
     }
@@ -107,15 +113,11 @@ TEST_P(stream_races, several_threads_send_to_one_writer) {
 }
 
 TEST_P(stream_races, handles_go_while_values_come) {
-#if RUNNING_ON_TSAN
-    // A reader has been seen to wait for ever here, in one of three runs under TSan.
-    if (GetParam() == std::string_view("inproc")) GTEST_SKIP() << "not understood yet";
-#endif
     for (int i = 0; i < 100; ++i) {
         auto s = std::make_unique<tenon::reader<int>>(c_->count(1'000'000'000));
         std::thread other([copy = *s]() mutable {
             while (auto v = copy.get())
-                if (*v == 50) break;
+                if (*v >= 50) break;  // the other may have taken 50
         });
         if (i % 2) (void)s->get();
         s.reset();

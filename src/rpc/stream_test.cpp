@@ -107,8 +107,13 @@ protected:
     }
     ~streams() override {
         f_.reset();
-        writers_.clear();
+        let_go();
         server_.reset();
+        let_go();  // of one that came late
+    }
+    void let_go() {
+        const std::lock_guard lock(mutex_);
+        writers_.clear();
     }
 
     tenon::stub<feed> connect() {

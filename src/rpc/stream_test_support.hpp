@@ -40,6 +40,12 @@ public:
         return tenon::connect<Contract>(endpoint, o);
     }
 
+    /// No handler runs any more.
+    void stop() {
+        control.reset();
+        server.reset();
+    }
+
     /// Streams and calls that are open on all connections.
     std::size_t open_on_server() {
         std::size_t n = 0;

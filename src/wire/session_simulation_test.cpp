@@ -128,8 +128,8 @@ public:
         bytes& pipe = wire->to[index_of(role_)];
         if (pipe.empty()) return !wire->cut;
         const auto room = reader_.space();
-        std::size_t n = std::min({room.size(), pipe.size(),
-                                  random_.below(3) == 0 ? 1 + random_.below(20) : room.size()});
+        const std::size_t most = random_.below(3) == 0 ? 1 + random_.below(20) : room.size();
+        const std::size_t n = std::min({room.size(), pipe.size(), most});
         std::memcpy(room.data(), pipe.data(), n);
         pipe.erase(pipe.begin(), pipe.begin() + static_cast<std::ptrdiff_t>(n));
         reader_.commit(n);
@@ -428,8 +428,8 @@ private:
         pending_link& p = *arriving_[i];
         bytes& pipe = p.wire->to[1];
         const auto room = p.reader.space();
-        const std::size_t n = std::min(pipe.size(), 1 + random_.below(room.size()));
-        std::memcpy(room.data(), pipe.data(), n);
+        const std::size_t n = std::min<std::size_t>(pipe.size(), 1 + random_.below(room.size()));
+        std::copy_n(pipe.begin(), n, room.begin());
         pipe.erase(pipe.begin(), pipe.begin() + static_cast<std::ptrdiff_t>(n));
         p.reader.commit(n);
         if (const auto b = p.reader.next()) {

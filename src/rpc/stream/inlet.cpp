@@ -7,22 +7,12 @@ namespace tenon::inline v0::rpc {
 using detail::arrival;
 using loop::turn;
 
-turn inlet_waiter::finish() noexcept {
-    if (cancellation) cancellation->remove(*this);
-    if (!is_blocking) return resumer.fire();
-    // Release: the thread sees the outcome. Afterwards it may be gone; see base::futex_wake().
-    word.store(1, std::memory_order_release);
-    base::futex_wake(word);
-    return turn::done;
-}
-
 void inlet_waiter::on_cancel() noexcept { in->leave(*this); }
 
 void stream_inlet::leave(inlet_waiter& w) noexcept {
     {
         const std::lock_guard lock(mutex_);
-        if (!w.linked()) return;  // it gets a value just now
-        w.unlink();
+        if (!w.leave()) return;  // it gets a value just now
         w.outcome = arrival::given_up;
     }
     (void)w.finish();
@@ -57,7 +47,7 @@ turn stream_inlet::push(const coding::source& data, base::block_ref owner, const
             flooded = encoded_.bytes() + data.in.size() > most_bytes && !encoded_.empty();
             if (!flooded) encoded_.push(data.in, std::move(owner), note);
         } else if (decode(data, waiters_.front().to)) {
-            waiter = &waiters_.pop_front();
+            waiter = &stream_waiter::take_front(waiters_);
             waiter->outcome = arrival::value;
             note_taken(note, data.in.size());  // granted anew when somebody asks for more
         } else {
@@ -72,13 +62,13 @@ turn stream_inlet::push(const coding::source& data, base::block_ref owner, const
     if (grant != 0) feeder_.consumed(grant);
     if (is_misfit && misfit) *misfit = true;
     else if (is_misfit) feeder_.stopped();
-    return waiter ? waiter->finish() : finish_all(others);
+    return waiter ? waiter->finish() : stream_waiter::finish_all(others);
 }
 
 // Mutex held. They wait in vain.
 void stream_inlet::take_waiters(base::list<inlet_waiter>& to) noexcept {
     while (!waiters_.empty()) {
-        inlet_waiter& w = waiters_.pop_front();
+        inlet_waiter& w = stream_waiter::take_front(waiters_);
         w.outcome = arrival::ended;
         to.push_back(w);
     }
@@ -97,7 +87,7 @@ bool stream_inlet::push_object(void* value, bool movable, const value_note& note
         if (is_skipped(note, 0)) {
             --taken_;  // it has taken no room
         } else if (!waiters_.empty()) {
-            waiter = &waiters_.pop_front();
+            waiter = &stream_waiter::take_front(waiters_);
             if (movable || !ops_.copy) {
                 ops_.assign(waiter->to, value);
             } else {
@@ -129,14 +119,7 @@ turn stream_inlet::end(std::optional<error> why, const value_note& last) {
         take_waiters(all);
     }
     news_.fetch_add(1, std::memory_order_release);
-    return finish_all(all);
-}
-
-turn stream_inlet::finish_all(base::list<inlet_waiter>& all) noexcept {
-    turn t = turn::done;
-    while (!all.empty())
-        if (all.pop_front().finish() == turn::lost) t = turn::lost;
-    return t;
+    return stream_waiter::finish_all(all);
 }
 
 turn stream_inlet::fail_here(error e) {
@@ -218,8 +201,8 @@ arrival stream_inlet::take_or_wait(inlet_waiter& w, news& n) {
     const arrival a = take(w.to, n);
     if (a != arrival::none) return a;
     // A cancellation from here on finds it in the list.
-    if (w.cancellation && w.cancellation->is_cancelled()) return arrival::given_up;
-    waiters_.push_back(w);
+    if (w.is_cancelled()) return arrival::given_up;
+    stream_waiter::add(waiters_, w);
     return a;
 }
 
@@ -250,10 +233,7 @@ arrival stream_inlet::wait(void* to, base::time_point until) {
     inlet_waiter w;
     w.in = this;
     w.to = to;
-    w.is_blocking = true;
-    const call_scope* const scope = loop::thread_scope();
-    w.cancellation = scope ? scope->cancel : nullptr;
-    if (w.cancellation && !w.cancellation->add(w)) return arrival::given_up;
+    if (!w.as_thread()) return arrival::given_up;
     news n;
     {
         const std::lock_guard lock(mutex_);
@@ -261,26 +241,8 @@ arrival stream_inlet::wait(void* to, base::time_point until) {
         if (a == arrival::none) n.grant = due_grant(true);
     }
     tell(n);
-    if (a != arrival::none) {
-        if (w.cancellation) w.cancellation->remove(w);
-        return a;
-    }
-    const auto& time = base::time_source::steady();
-    while (w.word.load(std::memory_order_acquire) == 0) {
-        const auto now = until == base::never ? base::time_point() : time.now();
-        if (until != base::never && now >= until) {
-            const std::lock_guard lock(mutex_);
-            if (w.linked()) {
-                w.unlink();
-                break;
-            }
-            until = base::never;  // it gets a value just now
-            continue;
-        }
-        if (until == base::never) base::futex_wait(w.word, 0);
-        else base::futex_wait_for(w.word, 0, until - now);
-    }
-    if (w.cancellation) w.cancellation->remove(w);
+    if (a != arrival::none) return w.dismiss(), a;
+    w.sleep(until, mutex_);
     return w.outcome;
 }
 
@@ -289,10 +251,7 @@ bool stream_inlet::suspend(detail::stream_wait& wait, void* to, std::coroutine_h
     auto& w = wait.make<inlet_waiter>();
     w.in = this;
     w.to = to;
-    w.resumer.arm(h, scope, feeder_.fallback());
-    w.cancellation = scope ? scope->cancel : nullptr;
-    if (w.cancellation && !w.cancellation->add(w)) {
-        w.cancellation = nullptr;
+    if (!w.as_coroutine(h, scope, feeder_.fallback())) {
         w.outcome = arrival::given_up;
         return false;
     }
@@ -311,16 +270,13 @@ bool stream_inlet::suspend(detail::stream_wait& wait, void* to, std::coroutine_h
         w.outcome = a;
     }
     tell(n);
-    if (w.cancellation) w.cancellation->remove(w);
+    w.dismiss();
     return false;
 }
 
 void stream_inlet::hop(detail::stream_wait& wait, std::coroutine_handle<> h,
                        const call_scope* scope) {
-    auto& w = wait.make<inlet_waiter>();
-    loop::event_loop* const loop = feeder_.fallback();
-    w.resumer.arm(h, scope, loop);
-    loop->post(w.resumer);
+    wait.make<inlet_waiter>().hop(h, scope, *feeder_.fallback());
 }
 
 std::optional<error> stream_inlet::failure() {
@@ -354,7 +310,7 @@ void stream_inlet::stop() noexcept {
         take_waiters(all);
     }
     news_.fetch_add(1, std::memory_order_release);
-    (void)finish_all(all);
+    (void)stream_waiter::finish_all(all);
     if (told) feeder_.stopped();
 }
 

@@ -11,14 +11,10 @@
 #include <atomic>
 #include <optional>
 
-#include "base/clock.hpp"
-#include "base/futex.hpp"
-#include "base/intrusive.hpp"
-#include "base/mutex.hpp"
 #include "codec/codec.hpp"
-#include "loop/resume.hpp"
+#include "loop/spin.hpp"
 #include "rpc/stream/queues.hpp"
-#include "tenon/cancellation.hpp"
+#include "rpc/stream/waiter.hpp"
 
 namespace tenon::inline v0::rpc {
 
@@ -40,22 +36,15 @@ protected:
     ~stream_feeder() = default;
 };
 
-/// Somebody who waits for a value: a thread, or a coroutine.
-class inlet_waiter final : public base::list_hook<>, public cancel_hook {
+/// Somebody who waits for a value.
+class inlet_waiter final : public stream_waiter {
 public:
     inlet_waiter() noexcept = default;
-
-    /// Any thread, out of the inlet's list: says how it came out. The waiter may be gone afterwards.
-    loop::turn finish() noexcept;
     void on_cancel() noexcept override;
 
     stream_inlet* in = nullptr;
     void* to = nullptr;
     detail::arrival outcome = detail::arrival::none;
-    bool is_blocking = false;
-    base::futex_word word{0};
-    loop::resumer resumer;
-    tenon::cancellation* cancellation = nullptr;
 };
 
 class stream_inlet final : public detail::inlet {
@@ -138,7 +127,6 @@ private:
     detail::arrival try_take(void* to, bool grant_all);
     void tell(const news& n) noexcept;
     loop::turn fail_here(error e);
-    loop::turn finish_all(base::list<inlet_waiter>& all) noexcept;
 
     const detail::value_ops& ops_;
     const std::uint32_t window_;

@@ -7,15 +7,6 @@ namespace tenon::inline v0::rpc {
 using detail::departure;
 using loop::turn;
 
-turn outlet_waiter::finish() noexcept {
-    if (cancellation) cancellation->remove(*this);
-    if (!is_blocking) return resumer.fire();
-    // Release: the thread sees the outcome. Afterwards it may be gone; see base::futex_wake().
-    word.store(1, std::memory_order_release);
-    base::futex_wake(word);
-    return turn::done;
-}
-
 void outlet_waiter::on_cancel() noexcept { out->leave(*this); }
 
 stream_outlet::stream_outlet(const detail::value_ops& ops,
@@ -31,8 +22,7 @@ std::uint32_t stream_outlet::buffer_of(const detail::flow_settings& flow) noexce
 void stream_outlet::leave(outlet_waiter& w) noexcept {
     {
         const std::lock_guard lock(mutex_);
-        if (!w.linked()) return;  // it is sent just now
-        w.unlink();
+        if (!w.leave()) return;  // it is sent just now
         w.outcome = departure::given_up;
     }
     (void)w.finish();
@@ -163,17 +153,10 @@ void stream_outlet::close(error why, base::list<outlet_waiter>& all) {
     stats_.lost += waiting_.size();
     waiting_.clear();
     while (!waiters_.empty()) {
-        outlet_waiter& w = waiters_.pop_front();
+        outlet_waiter& w = stream_waiter::take_front(waiters_);
         w.outcome = departure::closed;
         all.push_back(w);
     }
-}
-
-turn stream_outlet::finish_all(base::list<outlet_waiter>& all) noexcept {
-    turn t = turn::done;
-    while (!all.empty())
-        if (all.pop_front().finish() == turn::lost) t = turn::lost;
-    return t;
 }
 
 // --- sending ---
@@ -183,8 +166,8 @@ departure stream_outlet::offer_or_wait(outlet_waiter& w) {
     const departure d = offer(w.value, w.movable);
     if (d != departure::full) return d;
     // A cancellation from here on finds it in the list.
-    if (w.cancellation && w.cancellation->is_cancelled()) return departure::given_up;
-    waiters_.push_back(w);
+    if (w.is_cancelled()) return departure::given_up;
+    stream_waiter::add(waiters_, w);
     return d;
 }
 
@@ -208,10 +191,7 @@ departure stream_outlet::send(void* value, bool movable, base::time_point until)
     w.out = this;
     w.value = value;
     w.movable = movable;
-    w.is_blocking = true;
-    const call_scope* const scope = loop::thread_scope();
-    w.cancellation = scope ? scope->cancel : nullptr;
-    if (w.cancellation && !w.cancellation->add(w)) return departure::given_up;
+    if (!w.as_thread()) return departure::given_up;
     bool ended;
     {
         const std::lock_guard lock(mutex_);
@@ -219,26 +199,8 @@ departure stream_outlet::send(void* value, bool movable, base::time_point until)
         ended = std::exchange(after_end_due_, false);
     }
     if (ended) (void)after_end();
-    if (d != departure::full) {
-        if (w.cancellation) w.cancellation->remove(w);
-        return d;
-    }
-    const auto& time = base::time_source::steady();
-    while (w.word.load(std::memory_order_acquire) == 0) {
-        const auto now = until == base::never ? base::time_point() : time.now();
-        if (until != base::never && now >= until) {
-            const std::lock_guard lock(mutex_);
-            if (w.linked()) {
-                w.unlink();
-                break;
-            }
-            until = base::never;  // it is sent just now
-            continue;
-        }
-        if (until == base::never) base::futex_wait(w.word, 0);
-        else base::futex_wait_for(w.word, 0, until - now);
-    }
-    if (w.cancellation) w.cancellation->remove(w);
+    if (d != departure::full) return w.dismiss(), d;
+    w.sleep(until, mutex_);
     return w.outcome;
 }
 
@@ -248,10 +210,7 @@ bool stream_outlet::suspend(detail::stream_wait& wait, void* value, bool movable
     w.out = this;
     w.value = value;
     w.movable = movable;
-    w.resumer.arm(h, scope, fallback());
-    w.cancellation = scope ? scope->cancel : nullptr;
-    if (w.cancellation && !w.cancellation->add(w)) {
-        w.cancellation = nullptr;
+    if (!w.as_coroutine(h, scope, fallback())) {
         w.outcome = departure::given_up;
         return false;
     }
@@ -264,7 +223,7 @@ bool stream_outlet::suspend(detail::stream_wait& wait, void* value, bool movable
         ended = std::exchange(after_end_due_, false);
     }
     if (ended) (void)after_end();
-    if (w.cancellation) w.cancellation->remove(w);
+    w.dismiss();
     return false;
 }
 
@@ -307,8 +266,7 @@ bool stream_outlet::send_waiting(base::list<outlet_waiter>& done) {
         if (d == departure::full) return false;
         if (d == departure::sent) note_accepted();
         w.outcome = d;
-        w.unlink();
-        done.push_back(w);
+        done.push_back(stream_waiter::take_front(waiters_));
     }
     return true;
 }
@@ -324,7 +282,7 @@ turn stream_outlet::on_room() {
         ended = std::exchange(after_end_due_, false);
     }
     const turn t = ended ? after_end() : turn::done;
-    return finish_all(done) == turn::lost ? turn::lost : t;
+    return stream_waiter::finish_all(done) == turn::lost ? turn::lost : t;
 }
 
 turn stream_outlet::on_closed(error why) {
@@ -333,7 +291,7 @@ turn stream_outlet::on_closed(error why) {
         const std::lock_guard lock(mutex_);
         close(std::move(why), all);
     }
-    return finish_all(all);
+    return stream_waiter::finish_all(all);
 }
 
 void stream_outlet::on_acknowledged(std::uint64_t number) noexcept {

@@ -8,35 +8,23 @@
 #include <exception>
 #include <optional>
 
-#include "base/clock.hpp"
-#include "base/futex.hpp"
-#include "base/intrusive.hpp"
-#include "base/mutex.hpp"
-#include "loop/resume.hpp"
 #include "rpc/stream/queues.hpp"
-#include "tenon/cancellation.hpp"
+#include "rpc/stream/waiter.hpp"
 
 namespace tenon::inline v0::rpc {
 
 class stream_outlet;
 
-/// Somebody who waits for room: a thread, or a coroutine.
-class outlet_waiter final : public base::list_hook<>, public cancel_hook {
+/// Somebody who waits for room.
+class outlet_waiter final : public stream_waiter {
 public:
     outlet_waiter() noexcept = default;
-
-    /// As inlet_waiter::finish().
-    loop::turn finish() noexcept;
     void on_cancel() noexcept override;
 
     stream_outlet* out = nullptr;
     void* value = nullptr;
     bool movable = false;
     detail::departure outcome = detail::departure::full;
-    bool is_blocking = false;
-    base::futex_word word{0};
-    loop::resumer resumer;
-    tenon::cancellation* cancellation = nullptr;
 };
 
 /// Of a server's stream: ends that an exception has let go of while the handler ran. They end with
@@ -132,7 +120,6 @@ private:
     void end_if_drained();
     bool send_waiting(base::list<outlet_waiter>& done);
     void close(error why, base::list<outlet_waiter>& all);
-    static loop::turn finish_all(base::list<outlet_waiter>& all) noexcept;
 
     const detail::value_ops& ops_;
     stream_start start_;
