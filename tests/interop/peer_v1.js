@@ -52,7 +52,7 @@ module.exports = function (load) {
     };
   }
 
-  function connection(rsocket, closed) {
+  function connection(rsocket, closed, before_close = () => {}) {
     const one = (payload) => {
       const result = once();
       const call = rsocket.requestResponse(payload, {
@@ -125,7 +125,7 @@ module.exports = function (load) {
       stream: (payload, n) => many((r) => rsocket.requestStream(payload, n, r)),
       channel: (payload, n) => many((r) => rsocket.requestChannel(payload, n, true, r)),
       closed,
-      close: () => rsocket.close(),
+      close: () => { before_close(); rsocket.close(); },
     };
   }
 
@@ -137,17 +137,20 @@ module.exports = function (load) {
     async connect({port, data_type, metadata_type, keep_alive = 60000, lifetime = 300000, lease,
                    setup_data, fragment_size, resume}) {
       const ended = once();
+      // The library would go on to connect after close().
+      let wanted = true;
+      const reconnect = () => (wanted ? pause(5) : new Promise(() => {}));
       const rsocket = await new core.RSocketConnector({
         setup: {dataMimeType: data_type, metadataMimeType: metadata_type, keepAlive: keep_alive,
                 lifetime, payload: setup_data && {data: setup_data}},
         fragmentation: {maxOutboundFragmentSize: fragment_size},
         lease: lease ? {maxPendingRequests: 256} : undefined,
         resume: resume ? {tokenGenerator: () => crypto.randomBytes(16),
-                          reconnectFunction: () => pause(5)} : undefined,
+                          reconnectFunction: reconnect} : undefined,
         transport: new TcpClientTransport({connectionOptions: {host: '127.0.0.1', port}}),
       }).connect();
       rsocket.onClose((e) => ended.resolve(e && to_error(e)));
-      return connection(rsocket, ended.promise);
+      return connection(rsocket, ended.promise, () => { wanted = false; });
     },
 
     async serve(port, service) {
