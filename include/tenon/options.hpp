@@ -21,9 +21,11 @@ class cancellation;
 /// How one call is made.
 struct call_options {
     /// Longest time until the call returns; negative: as the client says; zero: no limit.
-    /// Inside a handler a call never outlasts the deadline of the call being served.
+    /// Inside a handler a call never outlasts the deadline of the call being served. Of a stream:
+    /// for all of it, from its opening to its end; negative: no limit.
     std::chrono::milliseconds timeout{-1};
-    /// Gives the call up from another thread: it returns `cancelled`. Must outlive the call.
+    /// Gives the call up from another thread: it returns `cancelled`. Must outlive the call; of a
+    /// stream, its end and its handles.
     tenon::cancellation* cancel = nullptr;
     /// How it waits beside others, here and at the server; none: as the method's description says.
     std::optional<tenon::priority> priority{};

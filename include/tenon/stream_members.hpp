@@ -55,7 +55,8 @@ public:
     Opened operator()(A&&... a) const {
         return open(nullptr, std::forward<A>(a)...);
     }
-    /// The same with options, such as where to begin. A timeout is for the whole stream.
+    /// The same with options, such as where to begin. A timeout is for the whole stream, whose ends
+    /// here then fail with `deadline`, and whose handler is cancelled.
     template <class... A>
     Opened open_with(const open_options& options, A&&... a) const {
         return open(&options, std::forward<A>(a)...);

@@ -66,6 +66,8 @@ public:
     /// Sends. The outcome is delivered on the loop, or inside start() if it is known at once.
     void start(async_call& call, const outgoing_request& request);
 
+    /// Ends a stream as given up, if it is open. Its mutex held.
+    void give_up(wire_stream& s);
     /// Opens a stream, which has one share for the session. What goes wrong is what it ends with.
     void open(wire_stream& s, wire_stream::opening o, const wire::outgoing& arguments);
 
@@ -164,6 +166,8 @@ private:
               const base::block_ref& placed = {});
     void end_call(outgoing_call& call);
     void lose_stream(wire_stream& s, error why);
+    void end_stream(wire_stream& s, error why);
+    bool watch_time(wire_stream& s);
     void note_hello();
 
     // Reading, by a blocking caller.
@@ -240,11 +244,12 @@ private:
     base::time_point connect_deadline_ = base::never;
     base::list<outgoing_call> waiting_;        // blocking calls that neither read nor are done
     base::list<outgoing_call> timed_;          // asynchronous calls with a deadline
+    base::list<stream_limit> timed_streams_;   // those with a deadline
     base::list<outgoing_call> due_;            // asynchronous calls to be delivered
     base::list<outgoing_call> repeating_;      // asynchronous calls to be sent again
     base::list<wire_stream> unopened_;         // wait for their first value, or for hello
     base::list<wire_stream> lost_streams_;     // to be told why
-    base::time_point earliest_ = base::never;  // not later than the first deadline in timed_
+    base::time_point earliest_ = base::never;  // not later than the first of those deadlines
     bool want_write_ = false;                  // the loop is to watch for room
     bool going_away_ = false;                  // the server takes no new requests
     bool tenon_server_ = false;                // it has said hello

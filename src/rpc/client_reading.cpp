@@ -503,6 +503,12 @@ void client_connection::check_times(base::time_point now) {
         call.failed = outgoing_call::expired();
         end_call(call);
     }
+    for (auto at = timed_streams_.begin(); at != timed_streams_.end();) {
+        stream_limit& limit = *at;
+        ++at;
+        if (limit.deadline > now) earliest_ = std::min(earliest_, limit.deadline);
+        else end_stream(limit.stream, outgoing_call::expired());
+    }
 }
 
 // Registers the connection with the loop if no caller needs to hold it.

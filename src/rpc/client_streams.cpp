@@ -12,14 +12,18 @@ void client_connection::open(wire_stream& s, wire_stream::opening o,
     std::optional<error> why = runtime_->unusable();
     bool processing = false;
     bool leading = false;
+    bool sooner = false;
     // seq_cst as in start().
     async_calls_.fetch_add(1, std::memory_order_seq_cst);
+    if (!why) why = s.set_limit(o, runtime_->time().now());
     if (!why) {
         const base::block_ref placed = place(arguments);
         std::array<std::byte, wire::reference_size> room;
         std::unique_lock lock(mutex_);
         if (!ensure_open(lock, leading, why)) {
             // said below
+        } else if (o.cancel && o.cancel->is_cancelled()) {
+            why = outgoing_call::given_up().set_may_have_run(false);  // nobody was told of it
         } else if (s.opens_with_value() && !tenon_server_) {
             s.open_later(std::move(o));
             unopened_.push_back(s);
@@ -30,13 +34,15 @@ void client_connection::open(wire_stream& s, wire_stream::opening o,
                 why = std::move(sent).error();
             }
         }
+        if (!why) sooner = watch_time(s);
         processing = processing_;
     }
     if (why) {
         (void)s.on_lost(*why);
         return;
     }
-    if (reader_state_.load(std::memory_order_seq_cst) == laid_down) ask_for_housekeeping();
+    if (sooner || reader_state_.load(std::memory_order_seq_cst) == laid_down)
+        ask_for_housekeeping();
     kick(processing);
 }
 
@@ -53,10 +59,31 @@ void client_connection::note_hello() {
 
 // Mutex held. It is out of the session; the loop tells it why.
 void client_connection::lose_stream(wire_stream& s, error why) {
-    s.unlink();  // from the queue for room, or of those to be opened
+    s.leave_session(session_ ? &*session_ : nullptr);
     s.lost_why = std::move(why);
     lost_streams_.push_back(s);
     ask_for_housekeeping();
+}
+
+// Mutex held.
+void client_connection::end_stream(wire_stream& s, error why) {
+    if (!session_ || !s.is_open_in(*session_)) return;  // it ends just now
+    lose_stream(s, std::move(why));
+}
+
+void client_connection::give_up(wire_stream& s) {
+    const std::lock_guard lock(mutex_);
+    end_stream(s, outgoing_call::given_up());
+}
+
+// Mutex held. True: the loop is to look earlier than it meant to.
+bool client_connection::watch_time(wire_stream& s) {
+    stream_limit* const limit = s.limit();
+    if (!limit || limit->deadline == base::never) return false;
+    timed_streams_.push_back(*limit);
+    const bool sooner = limit->deadline < earliest_;
+    earliest_ = std::min(earliest_, limit->deadline);
+    return sooner;
 }
 
 void client_connection::stream_ended() noexcept {
@@ -78,5 +105,34 @@ loop::turn client_connection::tell_lost_streams() {
         if (stream->on_lost(*why) == loop::turn::lost) return loop::turn::lost;
     }
 }
+
+// --- deadlines, and openers that give up ---
+
+std::optional<error> wire_stream::set_limit(const opening& o, base::time_point now) {
+    if (o.deadline == base::never && !o.cancel) return std::nullopt;
+    if (o.deadline != base::never && o.deadline <= now)
+        return outgoing_call::expired().set_may_have_run(false);
+    limit_ = std::make_unique<stream_limit>(*this);
+    limit_->deadline = o.deadline;
+    if (!o.cancel) return std::nullopt;
+    limit_->cancel = o.cancel;
+    if (!o.cancel->add(*limit_)) return outgoing_call::given_up().set_may_have_run(false);
+    return std::nullopt;
+}
+
+void wire_stream::leave_session(wire::session* session) noexcept {
+    unlink();  // from the queue for room, or of those to be opened
+    if (limit_) limit_->unlink();
+    unopened_.reset();
+    is_unopened_ = false;
+    if (session) session->cancel(ref_);
+}
+
+void wire_stream::give_up() noexcept {
+    const std::lock_guard lock(link_mutex_);
+    if (link_) static_cast<client_connection&>(*link_).give_up(*this);
+}
+
+void stream_limit::on_cancel() noexcept { stream.give_up(); }
 
 }  // namespace tenon::inline v0::rpc

@@ -255,6 +255,15 @@ direct_client::bounds direct_client::bounds_of(const client_options& of_client,
     return b;
 }
 
+direct_client::bounds direct_client::bounds_of_stream(const call_options* options,
+                                                      priority declared) const {
+    call_options own = options ? *options : call_options();
+    own.timeout = std::max(own.timeout, std::chrono::milliseconds(0));
+    bounds b = bounds_of(&own, declared);
+    b.cancel = own.cancel;
+    return b;
+}
+
 result<void> direct_client::check_codec(codec c) const {
     if (c != codec::marshal || endpoint_.kind != transport::scheme::tcp ||
         options_.force_insecure_serialisation)
@@ -390,6 +399,8 @@ detail::stream_ends direct_client::open(bytes_view metadata, bytes_view argument
     put_bounds(o.metadata, b, runtime_->time().now());
     o.status = std::move(status);
     o.urgency = b.urgency;
+    o.deadline = b.deadline;
+    o.cancel = b.cancel;
     auto* const stream = new wire_stream(*connection_, nullptr, plan);
     detail::stream_ends ends = stream->ends(shared_from_this());
     connection_->open(*stream, std::move(o), arguments);

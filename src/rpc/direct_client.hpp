@@ -51,13 +51,10 @@ public:
     bounds bounds_of(const call_options* options, priority declared = priority::normal) const {
         return bounds_of(options_, *runtime_, options, declared);
     }
-    /// The same of a stream, which the client's own timeout does not end.
+    /// The same of a stream. The client's own timeout does not end it. Nor does it refer to what
+    /// cancels the handler that opens it, because it may outlive that; waits there do.
     bounds bounds_of_stream(const call_options* options,
-                            priority declared = priority::normal) const {
-        bounds b = bounds_of(options, declared);
-        if (!options || options->timeout.count() < 0) b.deadline = base::never;
-        return b;
-    }
+                            priority declared = priority::normal) const;
     static bounds bounds_of(const client_options& of_client, const detail::runtime_core& runtime,
                             const call_options* options, priority declared = priority::normal);
 

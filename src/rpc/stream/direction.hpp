@@ -3,6 +3,7 @@
 // nothing is encoded unless the two sides were compiled with different types.
 
 #include "codec/codec.hpp"
+#include "rpc/outgoing_call.hpp"
 #include "rpc/stream/inlet.hpp"
 #include "rpc/stream/outlet.hpp"
 #include "rpc/stream/wire_stream.hpp"
@@ -29,6 +30,14 @@ public:
     void acknowledged(std::uint64_t number) noexcept override { out.on_acknowledged(number); }
     loop::event_loop* fallback() noexcept override { return &loop_; }
 
+    /// Before the first value: an end without an error that comes later is one of the deadline.
+    void set_deadline(base::time_point at) noexcept { deadline_ = at; }
+    /// No more values come.
+    void end_in(std::optional<error> why, const value_note& last) {
+        const bool late = deadline_ != base::never && loop_.time().now() >= deadline_;
+        (void)in.end(late && !why ? outgoing_call::expired() : std::move(why), last);
+    }
+
     static error stopped_error() { return error(errc::cancelled, "the receiver takes no more"); }
 
     /// Both ends, at once.
@@ -51,7 +60,7 @@ private:
             return d;
         }
         void transmit_end(const std::optional<error>& why, const value_note& last) override {
-            (void)d_.in.end(why, last);
+            d_.end_in(why, last);
         }
         loop::event_loop* fallback() noexcept override { return &d_.loop_; }
 
@@ -80,6 +89,7 @@ private:
 
     const bool same_types_;
     const codec codec_;
+    base::time_point deadline_ = base::never;
     loop::event_loop& loop_;
 
 public:

@@ -11,6 +11,16 @@ using detail::member_kind;
 namespace {
 
 class local_stream final : public reply_path, public served_stream, public cancel_hook {
+    /// Of who has opened it.
+    class opener_hook final : public cancel_hook {
+    public:
+        explicit opener_hook(local_stream& s) noexcept : s_(s) {}
+        void on_cancel() noexcept override { s_.give_up(outgoing_call::given_up()); }
+
+    private:
+        local_stream& s_;
+    };
+
 public:
     local_stream(const direct_client& client, std::shared_ptr<server_core> server,
                  method_entry& method, bool same_types, const detail::stream_types& types,
@@ -29,6 +39,18 @@ public:
     void prepare(const stream_start& start, const stream_origin& origin) noexcept {
         down_.out.set_start(start);
         up_.in.set_origin(origin);
+    }
+    /// Until the client's last handle has gone.
+    void limit(base::time_point deadline, cancellation* cancel) {
+        if (cancel) {
+            opener_ = cancel;
+            if (!cancel->add(opener_hook_)) opener_hook_.on_cancel();
+        }
+        if (deadline == base::never) return;
+        deadline_ = deadline;
+        down_.set_deadline(deadline);
+        add_ref();
+        server_->runtime().post(loop_, watch_time_);
     }
     void serve(service_call& call) {
         call.ends = ends(kind_ == member_kind::source ? nullptr : &up_.in,
@@ -59,7 +81,7 @@ public:
         }
         if (down_.in.ops().size != 0 && down_.out.ops().size != 0)
             (void)down_.out.try_send(result, true);
-        (void)down_.in.end({});
+        down_.end_in({}, {});
         (void)up_.out.on_closed(direction::stopped_error());
     }
     void fail(service_call&, const error& e) override {
@@ -93,10 +115,7 @@ public:
 
     // The server stops.
     void on_cancel() noexcept override {
-        const error why(errc::unavailable, "the server is stopping");
-        up_.shut(why);
-        down_.shut(why);
-        cancel_call();
+        give_up(error(errc::unavailable, "the server is stopping"));
         tell_closed();
     }
 
@@ -130,8 +149,39 @@ private:
     }
     void handle_gone(bool of_server) noexcept {
         // acq_rel: as release().
-        if (handles_[of_server].fetch_sub(1, std::memory_order_acq_rel) == 1) tell_closed();
+        if (handles_[of_server].fetch_sub(1, std::memory_order_acq_rel) == 1) {
+            tell_closed();
+            if (!of_server) end_limit();
+        }
         release();
+    }
+
+    // Nobody can want to give it up any more.
+    void end_limit() noexcept {
+        if (opener_) opener_->remove(opener_hook_);
+        if (deadline_ == base::never) return;
+        unwatched_.store(true);
+        add_ref();
+        server_->runtime().post(loop_, unwatch_time_);
+    }
+    // The timer is armed while the client has handles, or until unwatch_time() has run.
+    loop::turn watch_time(loop::event_loop& loop) {
+        if (!unwatched_.load()) loop.arm(timer_, deadline_);
+        release();
+        return loop::turn::done;
+    }
+    loop::turn unwatch_time(loop::event_loop& loop) {
+        loop.disarm(timer_);
+        release();
+        return loop::turn::done;
+    }
+    loop::turn on_deadline(loop::event_loop& loop) {
+        add_ref();
+        const loop::ticket ticket = loop.enter();
+        give_up(outgoing_call::expired());
+        const bool lost = !loop.leave(ticket);
+        release();
+        return lost ? loop::turn::lost : loop::turn::done;
     }
 
     void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
@@ -156,7 +206,7 @@ private:
                 } else if (of_server) {
                     out->finish();
                 } else if (out->is_open()) {
-                    give_up();
+                    give_up(error(errc::cancelled, "given up by the client"));
                 }
                 handle_gone(of_server);
             });
@@ -164,9 +214,7 @@ private:
         return e;
     }
 
-    // The client has let go of what it had not finished.
-    void give_up() noexcept {
-        const error why(errc::cancelled, "given up by the client");
+    void give_up(const error& why) noexcept {
         up_.shut(why);
         down_.shut(why);
         cancel_call();
@@ -195,6 +243,13 @@ private:
     std::atomic<std::uint32_t> handles_[2]{};  // of the client, and of the server
     std::atomic<bool> has_told_{false};        // users, that it is open
     loop::member_work<&local_stream::tell_closed_on_loop> closed_work_{*this};
+    opener_hook opener_hook_{*this};
+    cancellation* opener_ = nullptr;
+    base::time_point deadline_ = base::never;
+    std::atomic<bool> unwatched_{false};
+    loop::member_timer<&local_stream::on_deadline> timer_{*this};
+    loop::member_work<&local_stream::watch_time> watch_time_{*this};
+    loop::member_work<&local_stream::unwatch_time> unwatch_time_{*this};
     bool watched_ = false;
     bool kept_ = false;  // the opening thread's
 
@@ -202,6 +257,14 @@ private:
     service_call* call_ = nullptr;
     bool given_up_ = false;
 };
+
+std::optional<error> refused_at_once(const local_request& rq, base::time_point now) {
+    std::optional<error> why;
+    if (rq.cancel && rq.cancel->is_cancelled()) why = outgoing_call::given_up();
+    else if (rq.deadline != base::never && rq.deadline <= now) why = outgoing_call::expired();
+    if (why) why->set_may_have_run(false);
+    return why;
+}
 
 }  // namespace
 
@@ -217,11 +280,14 @@ result<detail::stream_ends> open_local_stream(direct_client& client, const local
         return error(errc::unsupported, m.method->route() + " is a member of another kind")
             .set_may_have_run(false);
     }
+    if (auto why = refused_at_once(rq, client.runtime().time().now()))
+        return m.server->end_call(), *std::move(why);
     loop::event_loop& loop = client.runtime().loop(0);
     auto* const s =
         new local_stream(client, m.server, *m.method, m.same_types, types, flow, rq, loop);
     s->prepare(start, origin);
     detail::stream_ends ends = s->client_ends();
+    s->limit(rq.deadline, rq.cancel);
     {
         service_call call(client.runtime(), *m.method, *s, local_session::this_process);
         fill_local_call(call, rq, *m.server, loop);

@@ -5,6 +5,7 @@
 
 #include "base/error_codes.hpp"
 #include "rpc/error_codec.hpp"
+#include "rpc/outgoing_call.hpp"
 #include "rpc/server_connection.hpp"
 #include "rpc/server_core.hpp"
 #include "wire/endian.hpp"
@@ -85,16 +86,18 @@ detail::stream_ends wire_stream::ends(const std::shared_ptr<void>& keep_alive) {
     detail::stream_ends e;
     if (has_in()) {
         add_ref();
+        handles_.fetch_add(1, std::memory_order_relaxed);
         e.in = std::shared_ptr<detail::inlet>(&in_, [this, keep_alive](detail::inlet*) {
             in_gone();
-            release();
+            handle_gone();
         });
     }
     if (has_out()) {
         add_ref();
+        handles_.fetch_add(1, std::memory_order_relaxed);
         e.out = std::shared_ptr<detail::outlet>(&out_, [this, keep_alive](detail::outlet*) {
             out_gone();
-            release();
+            handle_gone();
         });
     }
     return e;
@@ -116,7 +119,7 @@ void wire_stream::with_session(F f) noexcept {
             if (!link_->session_ || !(unopened_ || link_->session_->alive(ref_))) return;
             f(*link_->session_);
             gone = !unopened_ && !link_->session_->alive(ref_);
-            if (gone) link_->leave_room_queue(*this);
+            if (gone) leave_queues();
             // Closing waits for the streams of the session only, and this is none any more.
             if (gone && server_) server_->hold();
             processing = link_->processing_;
@@ -172,6 +175,13 @@ void wire_stream::out_gone() noexcept {
     if (!leave_unopened()) with_session([&](wire::session& s) { s.cancel(ref_); });
     (void)out_.on_closed(error(errc::cancelled, "given up by the sender"));
     (void)in_.end(error(errc::cancelled, "given up by the sender"));
+}
+
+void wire_stream::handle_gone() noexcept {
+    // acq_rel: the last one sees what the others did. From here on nobody can want to give it up.
+    const bool last = handles_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    if (last && limit_ && limit_->cancel) limit_->cancel->remove(*limit_);
+    release();
 }
 
 // The peer takes no more, so there is nothing to be told but the end.
@@ -237,7 +247,7 @@ bool wire_stream::leave_unopened() noexcept {
             if (!unopened_) return false;
             unopened_.reset();
             is_unopened_ = false;
-            unlink();
+            leave_queues();
         }
         std::exchange(link_, nullptr)->stream_ended();
     }
@@ -251,12 +261,18 @@ void wire_stream::detach() noexcept {
         if (!link_) return;
         {
             const std::lock_guard session_lock(link_->mutex_);
-            link_->leave_room_queue(*this);
+            leave_queues();
         }
         std::exchange(link_, nullptr)->stream_ended();
     }
     tell_closed();
     release();
+}
+
+// Both mutexes held.
+void wire_stream::leave_queues() noexcept {
+    link_->leave_room_queue(*this);
+    if (limit_) limit_->unlink();
 }
 
 // Once, when it is detached, by an owner of a share.
@@ -390,6 +406,10 @@ turn wire_stream::on_value(wire::event& ev, base::block_ref owner) {
         t = in_.push({ev.data, lies_in}, std::move(owner), status.note);
     }
     if (!ev.complete) return t;
+    // The handler may have ended because of the deadline, a moment before the loop looks at it.
+    if (!status.failed && limit_ && limit_->deadline != base::never &&
+        loop_.time().now() >= limit_->deadline)
+        status.failed = outgoing_call::expired();
     const turn at_end = in_.end(std::move(status.failed), ev.next ? value_note() : status.note);
     if (at_end == turn::lost) t = at_end;
     if (is_server() || plan_.types->kind != member_kind::sink) return t;

@@ -45,6 +45,19 @@ inline bool is_stream(const wire::event& ev) noexcept {
 /// How many values of a type are on their way at most, unless a member says otherwise.
 std::uint32_t default_window(const detail::value_ops& ops) noexcept;
 
+class wire_stream;
+
+/// When a client's stream is to end at the latest, and by whom it may be given up before.
+class stream_limit final : public base::list_hook<>, public cancel_hook {
+public:
+    explicit stream_limit(wire_stream& s) noexcept : stream(s) {}
+    void on_cancel() noexcept override;
+
+    wire_stream& stream;
+    base::time_point deadline = base::never;
+    tenon::cancellation* cancel = nullptr;  // hooked in until the last handle goes
+};
+
 class wire_stream final : public stream_feeder,
                           public reply_path,
                           public served_stream,
@@ -71,7 +84,22 @@ public:
         base::byte_buffer metadata;
         stream_status status;
         priority urgency = priority::normal;
+        base::time_point deadline = base::never;
+        tenon::cancellation* cancel = nullptr;
     };
+    /// Client, before it asks: why it must not.
+    std::optional<error> set_limit(const opening& o, base::time_point now);
+    /// Null: it has none. Its list is the connection's.
+    stream_limit* limit() noexcept { return limit_.get(); }
+    /// Client: it is in the session, or waits for its first value. Mutex of the connection held.
+    bool is_open_in(wire::session& session) noexcept {
+        return unopened_ || session.user(ref_) == this;
+    }
+    /// Client: nothing goes over the connection any more; on_lost() follows. Mutex of the connection
+    /// held.
+    void leave_session(wire::session* session) noexcept;
+    /// Client: ends it as cancelled. Any thread, without locks.
+    void give_up() noexcept;
     /// Client: asks for the stream. Mutex of the connection held.
     result<void> request(wire::session& session, const opening& o, const wire::outgoing& arguments);
     /// Client: whether REQUEST_CHANNEL is to bring the first value, since a peer that has not said
@@ -174,6 +202,8 @@ private:
     bool has_out() const noexcept;
     void in_gone() noexcept;
     void out_gone() noexcept;
+    void handle_gone() noexcept;
+    void leave_queues() noexcept;
     template <class F>
     void with_session(F f) noexcept;
     void detach() noexcept;
@@ -195,6 +225,8 @@ private:
     wire::stream_ref ref_;                  // set once, under the connection's mutex
     std::unique_ptr<opening> unopened_;     // guarded by the connection's mutex
     std::atomic<bool> is_unopened_{false};  // a hint
+    std::unique_ptr<stream_limit> limit_;   // set before it is opened
+    std::atomic<unsigned> handles_{0};      // that are there
     service_call* call_ = nullptr;          // guarded by the connection's mutex
     service_call* cancelled_ = nullptr;     // the reader's; with a share
 
