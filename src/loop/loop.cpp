@@ -100,7 +100,7 @@ void event_loop::mute(pollable& p) noexcept {
     }
 }
 
-void event_loop::remove(pollable& p) noexcept {
+void event_loop::unwatch(pollable& p) noexcept {
     // Results of epoll_wait are moved to the ready list before anything else runs, so after this
     // nothing refers to the object any more.
     mute(p);
@@ -111,8 +111,12 @@ void event_loop::remove(pollable& p) noexcept {
         p.base::list_hook<event_loop>::unlink();
         --looked_at_count_;
     }
-    if (processing_ == &p) processing_ = nullptr;
     if (hot_ == &p) hot_ = nullptr;
+}
+
+void event_loop::remove(pollable& p) noexcept {
+    unwatch(p);
+    if (processing_ == &p) processing_ = nullptr;
 }
 
 void event_loop::make_ready(pollable& p, ready_flags flags) noexcept {

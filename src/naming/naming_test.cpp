@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -564,24 +565,27 @@ TEST_F(naming, watching_tells_of_comings_and_goings) {
 TEST_F(naming, a_watch_may_end_in_its_callback) {
     tenon::list_options o;
     o.runtime = &runtime_;
-    std::mutex mutex;
-    std::atomic<int> calls{0};
+    struct state {
+        std::mutex mutex;
+        std::atomic<int> calls{0};
+        tenon::watching watching;
+    };
+    const auto s = std::make_shared<state>();  // the callback may end after this test
     auto a = serve("a"), b = serve("b");
-    tenon::watching w;
     {
-        const std::lock_guard lock(mutex);
-        w = tenon::watch(
+        const std::lock_guard lock(s->mutex);
+        s->watching = tenon::watch(
             "*",
-            [&](tenon::presence, const tenon::instance&) {
-                const std::lock_guard until_assigned(mutex);
-                w.stop();
-                ++calls;
+            [s](tenon::presence, const tenon::instance&) {
+                const std::lock_guard until_assigned(s->mutex);
+                s->watching.stop();
+                ++s->calls;
             },
             o);
     }
-    EXPECT_TRUE(eventually([&] { return calls == 1; }));
+    EXPECT_TRUE(eventually([&] { return s->calls == 1; }));
     std::this_thread::sleep_for(20ms);
-    EXPECT_EQ(calls, 1);
+    EXPECT_EQ(s->calls, 1);
 }
 
 }  // namespace

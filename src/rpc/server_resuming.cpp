@@ -87,7 +87,7 @@ void server_connection::adopt(std::unique_ptr<transport::link> link,
 // Goes on without a link. False: that is the end.
 bool server_connection::lose_link() {
     if (detached_) return true;
-    loop_.remove(*this);
+    loop_.unwatch(*this);  // not remove(): close(), which may follow, runs user code
     flush_work_.unlink();
     std::unique_lock lock(mutex_);
     close_link(lock);

@@ -1,7 +1,9 @@
 #pragma once
 // The service that the tests of streams between processes use.
 
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "tenon/server.hpp"
 #include "tenon/stream_members.hpp"
@@ -20,10 +22,11 @@ struct flow {
     tenon::channel<int, int> deaf;
     tenon::channel<int, int> refuse;
     tenon::channel<int, int> breaks;
+    tenon::channel<int, int> slow_to_end;
     tenon::method<int(int, int)> plus;
 };
 TENON_INTERFACE(flow, "test", "flow", "1.0.0", (count, from, n), endless, broken, hasty, sum,
-                swallow, first, twice, deaf, refuse, breaks, (plus, a, b))
+                swallow, first, twice, deaf, refuse, breaks, slow_to_end, (plus, a, b))
 
 inline tenon::generator<int> count(int from, int n) {
     for (int i = 0; i < n; ++i) co_yield from + i;
@@ -55,6 +58,14 @@ inline tenon::task<void> breaks(tenon::duplex<int, int> s) {
     while (auto v = co_await s.next()) {}
 }
 
+// Holds the loop for so long at its end that another thread goes on with it.
+inline tenon::task<void> slow_to_end(tenon::duplex<int, int> s) {
+    struct pause {
+        ~pause() { std::this_thread::sleep_for(std::chrono::milliseconds(5)); }
+    } at_end;
+    while (auto v = co_await s.next()) co_await s.send_async(*v);
+}
+
 inline void implement(flow& f) {
     f.count = count;
     f.endless = endless;
@@ -71,6 +82,7 @@ inline void implement(flow& f) {
         throw tenon::failure(tenon::error(tenon::errc::denied, "not you"));
     };
     f.breaks = breaks;
+    f.slow_to_end = slow_to_end;
     f.plus = [](int a, int b) { return a + b; };
 }
 

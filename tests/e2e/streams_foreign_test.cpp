@@ -294,6 +294,7 @@ TEST_P(foreign, connections_that_end_with_streams_open) {
         foreign_client c(endpoint_, GetParam());
         const auto a = c.stream("endless", "", 100);
         c.channel("twice", "1", unbounded);
+        c.channel("slow_to_end", "1", 1);
         c.channel("sum", "1", 1);
         if (i % 2) {
             EXPECT_TRUE(c.has(a, 100));
