@@ -135,11 +135,9 @@ public:
     result<void> want_write(pollable& p);
     /// Any thread that alone uses the descriptor: no more events, but those that have come.
     void mute(pollable& p) noexcept;
-    /// Stops watching and forgets what was ready, also by make_ready(). Nothing if there is none. If
-    /// its on_ready() runs that goes on, and is resumed by whoever takes the loop over.
-    void unwatch(pollable& p) noexcept;
-    /// The same for good: the object may be destroyed afterwards.
-    void remove(pollable& p) noexcept;
+    /// Stops watching and forgets what was ready, also by make_ready(). Nothing if there is none.
+    void unwatch(pollable& p) noexcept;  // an on_ready() under way is still resumed on take-over
+    void remove(pollable& p) noexcept;   // not so: the object may be destroyed
     /// Calls on_ready() with `flags` in the next round. Needs no watch(), but remove().
     void make_ready(pollable& p, ready_flags flags = ready::resumed) noexcept;
 
