@@ -131,6 +131,12 @@ public:
     /// values count from 1) have been dealt with.
     void acknowledge(std::uint64_t number) { in().acknowledge(number); }
 
+    /// Goes on elsewhere in a source with positions, such as a tenon::log, without opening it again:
+    /// values taken from now on are from there, and stats() tells the position of the first. Does
+    /// not wait. `unsupported`, and nothing has changed, if that cannot be told the sender; a source
+    /// that cannot go on elsewhere ends with that code.
+    result<void> seek(const stream_start& to) { return in().seek(to); }
+
     /// No more values are wanted: the sender is told, those that wait are dropped.
     void stop() noexcept {
         if (in_) in_->stop();

@@ -16,6 +16,7 @@
 #include "tenon/error.hpp"
 #include "tenon/handler.hpp"
 #include "tenon/options.hpp"
+#include "tenon/result.hpp"
 #include "tenon/shape.hpp"
 #include "tenon/task.hpp"
 
@@ -195,12 +196,23 @@ public:
     virtual void acknowledge(std::uint64_t number) noexcept = 0;
     /// The next n values are dropped as they come.
     virtual void skip(std::uint64_t n) = 0;
+    /// Goes on elsewhere: what comes from before is dropped. See reader::seek().
+    virtual result<void> seek(const stream_start& to) = 0;
     /// No more values are wanted; those that wait are dropped.
     virtual void stop() noexcept = 0;
     virtual stream_stats stats() = 0;
 
 protected:
     ~inlet();
+};
+
+/// Told, by any thread, that outlet::sought() has something to tell.
+class TENON_API seek_listener {
+public:
+    virtual void on_seek() noexcept = 0;
+
+protected:
+    ~seek_listener();
 };
 
 /// The sending end of one direction. Thread-safe.
@@ -219,6 +231,9 @@ public:
     virtual void place_next(std::uint64_t position, std::uint64_t epoch) noexcept = 0;
     /// Where the receiver asked to begin.
     virtual stream_start start() const noexcept = 0;
+    /// Before the first value; see writer::allow_seeking().
+    virtual void allow_seeking(std::weak_ptr<seek_listener> told) = 0;
+    virtual std::optional<stream_start> sought() noexcept = 0;
     /// The number up to which the receiver has acknowledged.
     virtual std::uint64_t acknowledged() const noexcept = 0;
     /// Blocks until it has acknowledged so many. False: after `until`, or it never will.

@@ -25,11 +25,13 @@ class runtime;
 namespace detail {
 
 /// Reads on and on from a log.
-class TENON_API log_cursor {
+class TENON_API log_cursor : public seek_listener {
 public:
     enum class step : std::uint8_t { value, end };
 
     virtual ~log_cursor();
+    /// Goes on elsewhere.
+    virtual void seek(const stream_start& to) = 0;
     /// Decodes the next value into a live object; throws failure if the log cannot be read.
     virtual step next(void* to) = 0;
     virtual std::uint64_t position() const noexcept = 0;
@@ -58,7 +60,7 @@ public:
     virtual ~log_core();
 
     virtual result<std::uint64_t> append(const void* value) = 0;
-    virtual std::unique_ptr<log_cursor> read(const stream_start& from) = 0;
+    virtual std::shared_ptr<log_cursor> read(const stream_start& from) = 0;
     /// `from` must outlive it.
     virtual std::unique_ptr<log_intake> take_in(std::shared_ptr<inlet> from) = 0;
     virtual std::uint64_t epoch() const noexcept = 0;
@@ -101,13 +103,15 @@ public:
 
 private:
     static task<void> replay(std::shared_ptr<detail::log_core> core, writer<T> out) {
-        const stream_start start = out.start();
-        const bool asks_here = start.epoch == 0 || start.epoch == core->epoch();
-        if (start.where == stream_start::at::position && start.position != 0 && asks_here)
-            out.place_next(start.position, core->epoch());
-        const std::unique_ptr<detail::log_cursor> at = core->read(start);
+        const std::shared_ptr<detail::log_cursor> at = core->read(out.start());
+        out.core()->allow_seeking(at);
+        announce(*core, out, out.start());
         T value{};
         for (;;) {
+            if (const auto to = out.sought()) {
+                announce(*core, out, *to);
+                at->seek(*to);
+            }
             if (at->next(std::addressof(value)) == detail::log_cursor::step::end) {
                 (void)co_await at->news().next();
                 continue;
@@ -115,6 +119,13 @@ private:
             out.place_next(at->position(), core->epoch());
             (void)co_await out.send_async(std::move(value));
         }
+    }
+
+    /// What the log does not hold any more from there on is a gap.
+    static void announce(const detail::log_core& core, writer<T>& out, const stream_start& from) {
+        const bool asks_here = from.epoch == 0 || from.epoch == core.epoch();
+        if (from.where == stream_start::at::position && from.position != 0 && asks_here)
+            out.place_next(from.position, core.epoch());
     }
 
     static task<void> store(std::shared_ptr<detail::log_core> core, reader<T> in) {

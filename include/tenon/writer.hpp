@@ -82,6 +82,10 @@ public:
     }
     /// Where the receiver asked to begin.
     stream_start start() const { return out().start(); }
+    /// Before the first value: the receiver may go on elsewhere later, with reader::seek(). Once it
+    /// has, values are dropped until sought() has told where to; look there before each.
+    void allow_seeking() { out().allow_seeking({}); }
+    std::optional<stream_start> sought() { return out().sought(); }
 
     /// The number up to which the receiver has acknowledged; see reader::acknowledge().
     std::uint64_t acknowledged() const { return out().acknowledged(); }

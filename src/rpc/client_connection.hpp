@@ -68,6 +68,10 @@ public:
 
     /// Ends a stream as given up, if it is open. Its mutex held.
     void give_up(wire_stream& s);
+    /// It has something to say to a server that has said hello. Mutex held.
+    void await_hello(wire_stream& s) {
+        if (!s.linked()) seeking_.push_back(s);
+    }
     /// Opens a stream, which has one share for the session. What goes wrong is what it ends with.
     void open(wire_stream& s, wire_stream::opening o, const wire::outgoing& arguments);
 
@@ -248,6 +252,7 @@ private:
     base::list<outgoing_call> due_;            // asynchronous calls to be delivered
     base::list<outgoing_call> repeating_;      // asynchronous calls to be sent again
     base::list<wire_stream> unopened_;         // wait for their first value, or for hello
+    base::list<wire_stream> seeking_;          // wait for hello, too: see await_hello()
     base::list<wire_stream> lost_streams_;     // to be told why
     base::time_point earliest_ = base::never;  // not later than the first of those deadlines
     bool want_write_ = false;                  // the loop is to watch for room

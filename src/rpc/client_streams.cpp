@@ -3,6 +3,7 @@
 #include <array>
 
 #include "rpc/client_connection.hpp"
+#include "rpc/outgoing_call.hpp"
 
 namespace tenon::inline v0::rpc {
 
@@ -55,6 +56,7 @@ void client_connection::note_hello() {
         ++at;
         (void)s.request_at_last(*session_, nullptr, false);
     }
+    while (!seeking_.empty()) seeking_.pop_front().say_seek(*session_);
 }
 
 // Mutex held. It is out of the session; the loop tells it why.

@@ -26,10 +26,24 @@ public:
     }
 
     void consumed(std::uint32_t) noexcept override { (void)out.on_room(); }
-    void stopped() noexcept override { (void)out.on_closed(stopped_error()); }
+    void stopped() noexcept override {
+        (void)out.on_closed(stopped_error());
+        if (stop_told_) stop_told_->on_cancel();
+    }
+    std::optional<error> cannot_seek() override {
+        if (may_seek_) return std::nullopt;
+        return error(errc::unsupported, "values of this stream have no positions");
+    }
+    void seek(std::uint32_t number, const stream_start& to) noexcept override {
+        (void)out.on_seek(number, to);
+    }
     void acknowledged(std::uint64_t number) noexcept override { out.on_acknowledged(number); }
     loop::event_loop* fallback() noexcept override { return &loop_; }
 
+    /// Before the first value: told when the receiver wants no more.
+    void tell_stop(cancel_hook& to) noexcept { stop_told_ = &to; }
+    /// Before the first value: the receiver may ask to go on elsewhere.
+    void let_seek() noexcept { may_seek_ = true; }
     /// Before the first value: an end without an error that comes later is one of the deadline.
     void set_deadline(base::time_point at) noexcept { deadline_ = at; }
     /// No more values come.
@@ -55,6 +69,7 @@ private:
     private:
         detail::departure transmit(void* value, bool movable, const value_note& note) override {
             std::optional<error> misfit;
+            if (seek_to_tell() != 0) d_.in.reached(seek_to_tell());
             const detail::departure d = d_.pass(value, movable, note, misfit);
             if (misfit) unfit(*std::move(misfit));
             return d;
@@ -90,6 +105,8 @@ private:
     const bool same_types_;
     const codec codec_;
     base::time_point deadline_ = base::never;
+    bool may_seek_ = false;
+    cancel_hook* stop_told_ = nullptr;
     loop::event_loop& loop_;
 
 public:

@@ -40,7 +40,9 @@ turn stream_inlet::push(const coding::source& data, base::block_ref owner, const
     {
         const std::lock_guard lock(mutex_);
         if (ended_ || stopped_) return turn::done;
-        if (is_skipped(note, data.in.size())) {
+        if (reached_ != sought_) [[unlikely]] {
+            if (!misfit) ++taken_, grant = due_grant(!waiters_.empty());
+        } else if (is_skipped(note, data.in.size())) {
             // In process the sender, whose mutex is held, sees the room itself.
             if (!misfit) grant = due_grant(!waiters_.empty());
         } else if (waiters_.empty()) {
@@ -83,7 +85,7 @@ bool stream_inlet::push_object(void* value, bool movable, const value_note& note
     inlet_waiter* waiter = nullptr;
     {
         const std::lock_guard lock(mutex_);
-        if (ended_ || stopped_) return true;  // nobody misses it
+        if (ended_ || stopped_ || reached_ != sought_) return true;  // nobody misses it
         if (is_skipped(note, 0)) {
             --taken_;  // it has taken no room
         } else if (!waiters_.empty()) {
@@ -154,7 +156,8 @@ void stream_inlet::note_taken(const value_note& n, std::size_t size) noexcept {
 std::uint32_t stream_inlet::due_grant(bool all) noexcept {
     if (taken_ == 0 || ended_ || (!all && !at_once_ && taken_ < granted_ - granted_ / 2)) return 0;
     std::uint32_t n = std::exchange(taken_, 0);
-    if (granted_ < window_ && bytes_ / stats_.passed * granted_ * 2 <= wanted_bytes) {
+    if (granted_ < window_ && stats_.passed != 0 &&
+        bytes_ / stats_.passed * granted_ * 2 <= wanted_bytes) {
         const std::uint32_t more = std::min(granted_, window_ - granted_);
         granted_ += more;
         n += more;
@@ -295,6 +298,36 @@ void stream_inlet::skip(std::uint64_t n) {
         grant = due_grant(false);
     }
     if (grant != 0) feeder_.consumed(grant);
+}
+
+void stream_inlet::reached(std::uint32_t number) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (number == sought_) reached_ = number;
+}
+
+bool stream_inlet::is_stale() {
+    const std::lock_guard lock(mutex_);
+    return reached_ != sought_;
+}
+
+result<void> stream_inlet::seek(const stream_start& to) {
+    if (auto why = feeder_.cannot_seek()) return *std::move(why);
+    std::uint32_t number;
+    std::uint32_t grant;
+    {
+        const std::lock_guard lock(mutex_);
+        if (ended_ && failure_) return *failure_;
+        if (ended_ || stopped_) return error(errc::conflict, "the stream has ended");
+        if (++sought_ == 0) ++sought_;
+        number = sought_;
+        taken_ += static_cast<std::uint32_t>(encoded_.size() + objects_.size());
+        encoded_.clear();
+        objects_.clear();
+        grant = due_grant(true);
+    }
+    feeder_.seek(number, to);
+    if (grant != 0) feeder_.consumed(grant);
+    return {};
 }
 
 void stream_inlet::stop() noexcept {

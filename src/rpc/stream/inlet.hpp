@@ -29,6 +29,10 @@ public:
     virtual void stopped() noexcept = 0;
     /// The receiver has dealt with all values up to that number.
     virtual void acknowledged(std::uint64_t number) noexcept = 0;
+    /// Why the receiver cannot go on elsewhere.
+    virtual std::optional<error> cannot_seek() = 0;
+    /// It does, for the number-th time.
+    virtual void seek(std::uint32_t number, const stream_start& to) noexcept = 0;
     /// Where a coroutine without a loop of its own goes on.
     virtual loop::event_loop* fallback() noexcept = 0;
 
@@ -88,6 +92,10 @@ public:
     bool push_object(void* value, bool movable, const value_note& note, loop::turn& t);
     /// No more values come. The first end counts.
     loop::turn end(std::optional<error> why, const value_note& last = {});
+    /// What comes now is from where the number-th seek led to.
+    void reached(std::uint32_t number) noexcept;
+    /// What comes now is of before a seek.
+    bool is_stale();
     bool has_room();
     bool is_stopped();
 
@@ -101,6 +109,7 @@ public:
     stream_origin origin() const noexcept override { return origin_; }
     void acknowledge(std::uint64_t number) noexcept override { feeder_.acknowledged(number); }
     void skip(std::uint64_t n) override;
+    result<void> seek(const stream_start& to) override;
     void stop() noexcept override;
     stream_stats stats() override;
 
@@ -143,10 +152,12 @@ private:
     std::optional<error> failure_;
     bool ended_ = false;
     bool stopped_ = false;
-    std::uint32_t taken_ = 0;  // since the last grant
-    std::uint32_t granted_;    // values that may be on their way or here
-    std::uint64_t bytes_ = 0;  // of all encoded values that were taken
-    std::uint64_t skip_ = 0;   // so many of the values to come are dropped
+    std::uint32_t taken_ = 0;    // since the last grant
+    std::uint32_t granted_;      // values that may be on their way or here
+    std::uint64_t bytes_ = 0;    // of all encoded values that were taken
+    std::uint32_t sought_ = 0;   // seeks, and …
+    std::uint32_t reached_ = 0;  // … the one that values come of; another: they are dropped
+    std::uint64_t skip_ = 0;     // so many of the values to come are dropped
     stream_stats stats_;
 
     loop::adaptive_spin spin_;  // of one blocking waiter at a time

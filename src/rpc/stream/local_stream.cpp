@@ -20,6 +20,15 @@ class local_stream final : public reply_path, public served_stream, public cance
     private:
         local_stream& s_;
     };
+    /// Of a source's receiver, which so gives the call up.
+    class stop_hook final : public cancel_hook {
+    public:
+        explicit stop_hook(local_stream& s) noexcept : s_(s) {}
+        void on_cancel() noexcept override { s_.cancel_call(); }
+
+    private:
+        local_stream& s_;
+    };
 
 public:
     local_stream(const direct_client& client, std::shared_ptr<server_core> server,
@@ -38,6 +47,9 @@ public:
 
     void prepare(const stream_start& start, const stream_origin& origin) noexcept {
         down_.out.set_start(start);
+        if (kind_ != member_kind::source) return;
+        down_.let_seek();
+        down_.tell_stop(stop_hook_);
         up_.in.set_origin(origin);
     }
     /// Until the client's last handle has gone.
@@ -244,6 +256,7 @@ private:
     std::atomic<bool> has_told_{false};        // users, that it is open
     loop::member_work<&local_stream::tell_closed_on_loop> closed_work_{*this};
     opener_hook opener_hook_{*this};
+    stop_hook stop_hook_{*this};
     cancellation* opener_ = nullptr;
     base::time_point deadline_ = base::never;
     std::atomic<bool> unwatched_{false};

@@ -19,6 +19,19 @@ std::int64_t nanoseconds_of(std::chrono::system_clock::time_point t) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
 }
 
+journal::position begin_of(journal::record_log& log, const stream_start& from) {
+    switch (from.where) {
+        case stream_start::at::unsaid:
+        case stream_start::at::latest: return log.next();
+        case stream_start::at::earliest: return log.first();
+        case stream_start::at::time: return log.position_at(nanoseconds_of(from.time));
+        case stream_start::at::position: break;
+    }
+    // Positions of another log say nothing here.
+    if (from.epoch != 0 && from.epoch != log.epoch()) return log.first();
+    return from.position;
+}
+
 /// News of a log, as a stream of one value at most that waits.
 class bulletin final : public stream_feeder, public journal::listener {
 public:
@@ -41,6 +54,8 @@ public:
     void consumed(std::uint32_t) noexcept override {}
     void stopped() noexcept override {}
     void acknowledged(std::uint64_t) noexcept override {}
+    std::optional<error> cannot_seek() override { return error(errc::unsupported, "no positions"); }
+    void seek(std::uint32_t, const stream_start&) noexcept override {}
     loop::event_loop* fallback() noexcept override { return &loop_; }
 
 private:
@@ -52,12 +67,18 @@ private:
 
 class cursor final : public detail::log_cursor {
 public:
-    cursor(journal::record_log& log, journal::cursor at, const shape& type,
+    cursor(std::shared_ptr<journal::record_log> log, const stream_start& from, const shape& type,
            detail::runtime_core& runtime)
-        : at_(std::move(at)), type_(type), news_(log, runtime) {
+        : log_(std::move(log)),
+          at_(log_->read(begin_of(*log_, from))),
+          type_(type),
+          news_(*log_, runtime) {
         news_.begin();
     }
     ~cursor() override { news_.end(); }
+
+    void seek(const stream_start& to) override { at_ = log_->read(begin_of(*log_, to)); }
+    void on_seek() noexcept override { news_.tell(); }
 
     step next(void* to) override {
         using at = journal::cursor::step;
@@ -78,6 +99,7 @@ public:
     reader<bool>& news() override { return news_.news(); }
 
 private:
+    const std::shared_ptr<journal::record_log> log_;
     journal::cursor at_;
     const shape& type_;
     bulletin news_;
@@ -193,8 +215,8 @@ public:
         e.data = encoded.view();
         return log_->append(e);
     }
-    std::unique_ptr<detail::log_cursor> read(const stream_start& from) override {
-        return std::make_unique<cursor>(*log_, log_->read(begin_of(from)), type_, *runtime_);
+    std::shared_ptr<detail::log_cursor> read(const stream_start& from) override {
+        return std::make_shared<cursor>(log_, from, type_, *runtime_);
     }
     std::unique_ptr<detail::log_intake> take_in(std::shared_ptr<detail::inlet> from) override {
         return std::make_unique<intake>(log_, std::move(from), type_, *runtime_);
@@ -204,19 +226,6 @@ public:
     std::uint64_t next() const override { return log_->next(); }
 
 private:
-    journal::position begin_of(const stream_start& from) {
-        switch (from.where) {
-            case stream_start::at::unsaid:
-            case stream_start::at::latest: return log_->next();
-            case stream_start::at::earliest: return log_->first();
-            case stream_start::at::time: return log_->position_at(nanoseconds_of(from.time));
-            case stream_start::at::position: break;
-        }
-        // Positions of another log say nothing here.
-        if (from.epoch != 0 && from.epoch != log_->epoch()) return log_->first();
-        return from.position;
-    }
-
     const std::shared_ptr<journal::record_log> log_;
     const std::shared_ptr<detail::runtime_core> runtime_;
     const shape& type_;

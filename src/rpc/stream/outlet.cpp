@@ -35,6 +35,7 @@ departure stream_outlet::transmit_one(void* value, bool movable, value_note& not
     if (d == departure::sent) {
         ++stats_.passed;
         note.gap = 0;
+        seek_to_tell_ = 0;
     } else if (d == departure::closed && unfit_) {  // the values that have gone still count
         closed_ = end_ = std::exchange(unfit_, std::nullopt);
         waiting_.clear();
@@ -105,6 +106,9 @@ bool stream_outlet::replace_same_key(void* value, bool movable) {
 
 departure stream_outlet::offer(void* value, bool movable) {
     if (closed_ || ending_) return departure::closed;
+    begun_ = true;
+    if (seek_pending_.load(std::memory_order_relaxed)) [[unlikely]]
+        return offer_while_sought();
     if (waiting_.empty() && waiters_.empty()) {
         value_note note = next_note();
         const departure d = transmit_one(value, movable, note);
@@ -157,6 +161,73 @@ void stream_outlet::close(error why, base::list<outlet_waiter>& all) {
         w.outcome = departure::closed;
         all.push_back(w);
     }
+}
+
+// --- going on elsewhere ---
+
+void stream_outlet::allow_seeking(std::weak_ptr<detail::seek_listener> told) {
+    const std::lock_guard lock(mutex_);
+    may_seek_ = true;
+    seek_told_ = std::move(told);
+}
+
+std::optional<stream_start> stream_outlet::sought() noexcept {
+    if (!seek_pending_.load(std::memory_order_acquire)) return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    if (!may_seek_ || !seek_pending_.exchange(false)) return std::nullopt;
+    seek_to_tell_ = seek_number_;
+    gap_ = 0;
+    next_position_ = 0;  // so that the next one is told
+    position_is_news_ = false;
+    return seek_to_;
+}
+
+// Mutex held. The producer has not heard of it yet: this value is of before.
+departure stream_outlet::offer_while_sought() {
+    if (may_seek_) return departure::dropped;
+    refuse_seek();
+    tell_end({});
+    return departure::closed;
+}
+
+// Mutex held. tell_end() is to follow.
+void stream_outlet::refuse_seek() {
+    end_ = error(errc::unsupported, "this source cannot go on elsewhere");
+    closed_ = end_;
+    ending_ = true;
+    waiting_.clear();
+}
+
+turn stream_outlet::on_seek(std::uint32_t number, const stream_start& to) {
+    base::list<outlet_waiter> done;
+    std::shared_ptr<detail::seek_listener> told;
+    bool ended;
+    {
+        const std::lock_guard lock(mutex_);
+        const bool is_new = static_cast<std::int32_t>(number - seek_number_) > 0;
+        if (closed_ || ending_ || !is_new) return turn::done;
+        seek_number_ = number;
+        seek_to_ = to;
+        if (begun_ && !may_seek_) {
+            refuse_seek();
+            close(*closed_, done);
+            tell_end({});
+        } else {
+            seek_pending_.store(true, std::memory_order_release);
+            waiting_.clear();
+            while (!waiters_.empty()) {
+                outlet_waiter& w = stream_waiter::take_front(waiters_);
+                w.outcome = departure::dropped;
+                done.push_back(w);
+            }
+            told = seek_told_.lock();
+        }
+        ended = std::exchange(after_end_due_, false);
+    }
+    turn t = ended ? after_end() : turn::done;
+    if (stream_waiter::finish_all(done) == turn::lost) t = turn::lost;
+    if (told) told->on_seek();
+    return t;
 }
 
 // --- sending ---

@@ -66,6 +66,8 @@ public:
                  const call_scope* scope) override;
     void place_next(std::uint64_t position, std::uint64_t epoch) noexcept override;
     stream_start start() const noexcept override { return start_; }
+    void allow_seeking(std::weak_ptr<detail::seek_listener> told) override;
+    std::optional<stream_start> sought() noexcept override;
     std::uint64_t acknowledged() const noexcept override {
         return acknowledged_.load(std::memory_order_acquire);
     }
@@ -86,6 +88,8 @@ public:
     /// told.
     loop::turn on_closed(error why);
 
+    /// The receiver goes on elsewhere, for the number-th time.
+    loop::turn on_seek(std::uint32_t number, const stream_start& to);
     /// The receiver has dealt with all values up to that number.
     void on_acknowledged(std::uint64_t number) noexcept;
 
@@ -105,6 +109,8 @@ protected:
     virtual loop::turn after_end() noexcept { return loop::turn::done; }
     /// In transmit(), which then returns `closed`: this value cannot be sent at all.
     void unfit(error why) { unfit_ = std::move(why); }
+    /// In transmit(): the value is the first from where that seek led to; 0: it is not.
+    std::uint32_t seek_to_tell() const noexcept { return seek_to_tell_; }
 
 private:
     static std::uint32_t buffer_of(const detail::flow_settings& flow) noexcept;
@@ -118,6 +124,8 @@ private:
     bool replace_same_key(void* value, bool movable);
     void drop_front() noexcept;
     void end_if_drained();
+    detail::departure offer_while_sought();
+    void refuse_seek();
     bool send_waiting(base::list<outlet_waiter>& done);
     void close(error why, base::list<outlet_waiter>& all);
 
@@ -139,6 +147,13 @@ private:
     bool after_end_due_ = false;
     std::optional<error> closed_;  // nothing can be sent
     std::optional<error> unfit_;
+    std::weak_ptr<detail::seek_listener> seek_told_;
+    stream_start seek_to_;
+    std::uint32_t seek_number_ = 0;
+    std::uint32_t seek_to_tell_ = 0;
+    bool begun_ = false;                     // the first value has come
+    bool may_seek_ = false;                  // allow_seeking() was called
+    std::atomic<bool> seek_pending_{false};  // sought() has something to tell; written under mutex_
     stream_stats stats_;
 
     std::atomic<std::uint64_t> acknowledged_{0};

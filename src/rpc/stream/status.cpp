@@ -49,11 +49,13 @@ void read_start(const value& map, stream_start& s) {
 
 void put_stream_status(base::byte_buffer& to, const stream_status& s) {
     const bool starts = s.start.where != stream_start::at::unsaid;
-    if (!s.note.says_something() && !s.failed && !s.open && !starts && !s.origin) return;
+    if (!s.note.says_something() && !s.failed && !s.open && !starts && !s.origin && s.seek == 0)
+        return;
     value map{value::map()};
     put_number(map, "gap", s.note.gap);
     put_number(map, "position", s.note.position);
     put_number(map, "epoch", s.note.epoch);
+    put_number(map, "seek", s.seek);
     if (s.open) map["open"] = value(true);
     if (starts) put_start(map, s.start);
     if (s.origin) {
@@ -70,6 +72,25 @@ void put_stream_status(base::byte_buffer& to, const stream_status& s) {
     if (coding::encode_value(codec::msgpack, map, encoded)) wire::put_status(to, encoded.view());
 }
 
+void put_seek(base::byte_buffer& to, const stream_seek& s) {
+    value map{value::map()};
+    put_number(map, "seek", s.number);
+    put_start(map, s.to);
+    (void)coding::encode_value(codec::msgpack, map, to);
+}
+
+std::optional<stream_seek> read_seek(bytes_view data) {
+    constexpr std::size_t longest = 1024;
+    if (data.size() > longest) return std::nullopt;
+    const auto map = coding::decode_value(codec::msgpack, data);
+    if (!map || !map->is_map()) return std::nullopt;
+    stream_seek s;
+    s.number = static_cast<std::uint32_t>(number_of(*map, "seek"));
+    read_start(*map, s.to);
+    if (s.number == 0) return std::nullopt;
+    return s;
+}
+
 stream_status read_stream_status(bytes_view metadata) {
     stream_status s;
     const auto read = wire::read_request_metadata(metadata, wire::metadata_format::composite);
@@ -78,6 +99,7 @@ stream_status read_stream_status(bytes_view metadata) {
     if (!map || !map->is_map()) return s;
     s.note = {number_of(*map, "gap"), number_of(*map, "position"), number_of(*map, "epoch")};
     if (const value* open = map->find("open"); open && open->is_bool()) s.open = open->as_bool();
+    s.seek = static_cast<std::uint32_t>(number_of(*map, "seek"));
     read_start(*map, s.start);
     if (const value* b = map->find("session");
         b && b->is_bytes() && b->as_bytes().size() == s.origin.session.size()) {

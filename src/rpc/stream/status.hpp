@@ -16,6 +16,13 @@ struct stream_status {
     bool open = false;            ///< of a REQUEST_CHANNEL: it holds no first value
     stream_start start;           ///< of a REQUEST_STREAM
     stream_origin origin;         ///< of a REQUEST_CHANNEL
+    std::uint32_t seek = 0;       ///< of a value: the first from where that seek led to
+};
+
+/// What a receiver says that goes on elsewhere.
+struct stream_seek {
+    std::uint32_t number = 0;  ///< of its seeks, from 1
+    stream_start to;
 };
 
 /// The extended type of the EXT frame that says: send me no more on this stream.
@@ -23,6 +30,13 @@ inline constexpr std::uint32_t stop_extension = 0x544E0001;
 
 /// … and of the one that says up to which number values have been dealt with (u64, big-endian).
 inline constexpr std::uint32_t acknowledge_extension = 0x544E0002;
+
+/// … and of the one of a source's receiver that goes on elsewhere; its data is as put_seek() says.
+inline constexpr std::uint32_t seek_extension = 0x544E0003;
+
+void put_seek(base::byte_buffer& to, const stream_seek& s);
+/// Nothing: it makes no sense.
+std::optional<stream_seek> read_seek(bytes_view data);
 
 /// Appends the entry; nothing if there is nothing to say.
 void put_stream_status(base::byte_buffer& to, const stream_status& s);

@@ -17,6 +17,7 @@ constexpr call_scope empty_scope{};
 }  // namespace
 
 inlet::~inlet() = default;
+seek_listener::~seek_listener() = default;
 outlet::~outlet() = default;
 
 arrival inlet::outcome_of(stream_wait& w) noexcept { return w.get<rpc::inlet_waiter>().outcome; }

@@ -8,6 +8,7 @@
 #include "rpc/outgoing_call.hpp"
 #include "rpc/server_connection.hpp"
 #include "rpc/server_core.hpp"
+#include "rpc/stream/with_session.hpp"
 #include "wire/endian.hpp"
 
 namespace tenon::inline v0::rpc {
@@ -20,8 +21,6 @@ namespace {
 
 // A sender waits while so much of its connection's output waits to be written.
 constexpr std::size_t high_water = std::size_t{256} << 10;
-// From here on a thread that is not the loop's writes itself.
-constexpr std::size_t worth_a_write = std::size_t{32} << 10;
 
 const detail::value_ops& in_ops(const stream_plan& p, bool is_server) {
     return is_server ? *p.types->up : *p.types->down;
@@ -104,36 +103,6 @@ detail::stream_ends wire_stream::ends(const std::shared_ptr<void>& keep_alive) {
 }
 
 // --- the session ---
-
-// Calls f(session) if the stream is still in it. Takes notice if that has ended the stream.
-template <class F>
-void wire_stream::with_session(F f) noexcept {
-    bool gone = false;
-    {
-        const std::lock_guard lock(link_mutex_);
-        if (!link_) return;
-        bool processing;
-        std::size_t pending;
-        {
-            const std::lock_guard session_lock(link_->mutex_);
-            if (!link_->session_ || !(unopened_ || link_->session_->alive(ref_))) return;
-            f(*link_->session_);
-            gone = !unopened_ && !link_->session_->alive(ref_);
-            if (gone) leave_queues();
-            // Closing waits for the streams of the session only, and this is none any more.
-            if (gone && server_) server_->hold();
-            processing = link_->processing_;
-            pending = link_->session_->out().pending();
-        }
-        link_->flush_soon(processing, pending > worth_a_write);
-        if (gone) std::exchange(link_, nullptr)->stream_ended();
-    }
-    if (gone) {
-        if (server_) server_->release();
-        tell_closed();
-        release();  // the session's share; the caller has another
-    }
-}
 
 void wire_stream::consumed(std::uint32_t n) noexcept {
     if (plan_.types->kind == member_kind::sink && !is_server()) return;
@@ -348,8 +317,8 @@ departure wire_stream::wire_outlet::transmit(void* value, bool movable, const va
             link.enter_room_queue(s_);
             return departure::full;
         }
-        if (note.says_something() && link.peer_is_tenon())
-            put_stream_status(metadata, {note, {}, false, {}, {}});
+        if ((note.says_something() || seek_to_tell() != 0) && link.peer_is_tenon())
+            put_stream_status(metadata, {note, {}, false, {}, {}, seek_to_tell()});
         const wire::outgoing out = link.passed(placed, payload, room);
         wire::send_result sent = wire::send_result::no_credit;
         if (!s_.unopened_) sent = session.send(s_.ref_, out, metadata.view());
@@ -400,6 +369,8 @@ turn wire_stream::on_value(wire::event& ev, base::block_ref owner) {
     stream_status status;
     if (ev.has_metadata) status = read_stream_status(ev.metadata);
     turn t = turn::done;
+    if (ev.next && has_sought_.load(std::memory_order_relaxed) && !note_reached(status.seek))
+        return refuse_seek();
     if (ev.next) {
         if (!ev.storage.empty()) owner = base::make_block(std::move(ev.storage));
         base::block* const lies_in = owner.get();
@@ -446,6 +417,7 @@ turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
         case wire::event_kind::extension:
             if (ev.code == acknowledge_extension && ev.data.size() == 8)
                 out_.on_acknowledged(wire::load_be64(ev.data.data()));
+            if (ev.code == seek_extension && is_server()) both(on_seek(ev.data));
             if (ev.code != stop_extension || !has_out()) break;
             both(out_.on_closed(stopped_error()));
             finish_quietly();

@@ -98,6 +98,8 @@ public:
     /// Client: nothing goes over the connection any more; on_lost() follows. Mutex of the connection
     /// held.
     void leave_session(wire::session* session) noexcept;
+    /// Client: says what seek() had to keep until the peer said hello. Mutex of the connection held.
+    void say_seek(wire::session& session);
     /// Client: ends it as cancelled. Any thread, without locks.
     void give_up() noexcept;
     /// Client: asks for the stream. Mutex of the connection held.
@@ -154,6 +156,8 @@ public:
     void consumed(std::uint32_t n) noexcept override;
     void stopped() noexcept override;
     void acknowledged(std::uint64_t number) noexcept override;
+    std::optional<error> cannot_seek() override;
+    void seek(std::uint32_t number, const stream_start& to) noexcept override;
     loop::event_loop* fallback() noexcept override { return &loop_; }
 
     // reply_path: of the call that serves the stream.
@@ -211,6 +215,10 @@ private:
     void finish_quietly() noexcept;
     void tell_closed() noexcept;
     loop::turn tell_closed_on_loop(loop::event_loop& loop);
+    loop::turn on_seek(bytes_view data);
+    bool note_reached(std::uint32_t number);
+    loop::turn refuse_seek();
+    bool is_between_tenons() noexcept;
     loop::turn on_value(wire::event& ev, base::block_ref owner);
     loop::turn cancel_call(service_call* call, bool owns_loop);
 
@@ -225,6 +233,8 @@ private:
     wire::stream_ref ref_;                  // set once, under the connection's mutex
     std::unique_ptr<opening> unopened_;     // guarded by the connection's mutex
     std::atomic<bool> is_unopened_{false};  // a hint
+    std::atomic<bool> has_sought_{false};   // in_ has gone on elsewhere
+    stream_seek unsaid_seek_;               // guarded by the connection's mutex
     std::unique_ptr<stream_limit> limit_;   // set before it is opened
     std::atomic<unsigned> handles_{0};      // that are there
     service_call* call_ = nullptr;          // guarded by the connection's mutex
