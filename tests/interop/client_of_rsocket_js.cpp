@@ -1,8 +1,11 @@
 // Tenon's client calls servers written with rsocket-js; see service.js for what they serve. The
 // environment says where the scripts are (TENON_INTEROP_SOURCE).
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tenon/client.hpp"
@@ -350,6 +354,129 @@ TEST_P(client_of, sees_a_server_that_ends_in_the_middle_of_a_call) {
     process server(GetParam());
     const auto remote = tenon::connect<service>(server.endpoint(), json());
     EXPECT_EQ(error_of(remote.vanish.try_call()).code(), tenon::errc::unavailable);
+}
+
+/// Passes bytes on to a server, one connection at a time, until it is told to cut that.
+class cutter {
+public:
+    explicit cutter(int to) : to_(to), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in at = local(0);
+        socklen_t size = sizeof at;
+        if (::bind(listener_, as_address(at), size) != 0 || ::listen(listener_, 8) != 0 ||
+            ::getsockname(listener_, reinterpret_cast<sockaddr*>(&at), &size) != 0)
+            throw std::runtime_error("cannot listen");
+        port_ = ntohs(at.sin_port);
+        worker_ = std::thread([this] { serve(); });
+    }
+    cutter(const cutter&) = delete;
+    cutter& operator=(const cutter&) = delete;
+    ~cutter() {
+        over_ = true;
+        ::shutdown(listener_, SHUT_RDWR);
+        worker_.join();
+        ::close(listener_);
+    }
+
+    void cut() { cut_ = true; }
+    int connections() const { return connections_; }
+    std::string endpoint() const { return "tcp://127.0.0.1:" + std::to_string(port_); }
+
+private:
+    static sockaddr_in local(int port) {
+        sockaddr_in a{};
+        a.sin_family = AF_INET;
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        a.sin_port = htons(static_cast<std::uint16_t>(port));
+        return a;
+    }
+    static const sockaddr* as_address(const sockaddr_in& a) {
+        return reinterpret_cast<const sockaddr*>(&a);
+    }
+
+    void serve() {
+        while (!over_) {
+            const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+            if (client < 0) continue;
+            const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            const sockaddr_in to = local(to_);
+            cut_ = false;
+            if (::connect(server, as_address(to), sizeof to) == 0) {
+                ++connections_;
+                pass(client, server);
+            }
+            ::close(client);
+            ::close(server);
+        }
+    }
+    void pass(int a, int b) {
+        while (!over_ && !cut_) {
+            pollfd ready[2] = {{a, POLLIN, 0}, {b, POLLIN, 0}};
+            if (::poll(ready, 2, 1) < 0) return;
+            for (const auto& [from, to] : {std::pair(0, b), std::pair(1, a)}) {
+                if (ready[from].revents == 0) continue;
+                char some[4096];
+                const ssize_t n = ::recv(ready[from].fd, some, sizeof some, 0);
+                if (n <= 0 || ::send(to, some, static_cast<std::size_t>(n), MSG_NOSIGNAL) != n)
+                    return;
+            }
+        }
+    }
+
+    const int to_;
+    const int listener_;
+    int port_ = 0;
+    std::atomic<bool> over_{false};
+    std::atomic<bool> cut_{false};
+    std::atomic<int> connections_{0};
+    std::thread worker_;
+};
+
+tenon::client_options resuming() {
+    auto o = json();
+    o.resume = true;
+    return o;
+}
+
+// The server of 1.0.0-alpha.3 keeps sessions.
+TEST(client_of_v1, resumes_a_stream_and_a_call_over_another_connection) {
+    const process server("v1");
+    cutter way(server.port());
+    const auto remote = tenon::connect<service>(way.endpoint(), resuming());
+    EXPECT_EQ(remote.plus(1, 2), 3);
+    const auto connections = remote.connections();
+    auto s = remote.count(0, 3000);
+    for (int i = 0; i < 3000; ++i) {
+        if (i % 500 == 250) way.cut();
+        const auto v = s.get_for(20s);
+        ASSERT_TRUE(v) << v.error().message();
+        ASSERT_EQ(*v, i);
+    }
+    EXPECT_EQ(s.get(), std::nullopt);
+    auto later = remote.later.future(300);
+    std::this_thread::sleep_for(50ms);
+    way.cut();
+    EXPECT_EQ(later.get().value(), 300);
+    EXPECT_GE(way.connections(), 5);
+    EXPECT_EQ(remote.connections(), connections);  // for the server it has been one
+}
+
+// That of 0.0.27 says that it cannot: what was under way ends, and the next call goes over a new
+// session.
+TEST(client_of_v0, hears_that_the_server_does_not_resume) {
+    const process server("v0");
+    cutter way(server.port());
+    const auto remote = tenon::connect<service>(way.endpoint(), resuming());
+    EXPECT_EQ(remote.plus(1, 2), 3);
+    auto later = remote.later.future(3000);
+    std::this_thread::sleep_for(50ms);
+    way.cut();
+    EXPECT_FALSE(later.get());
+    tenon::result<std::int64_t> r = remote.plus.try_call(1, 2);
+    for (int i = 0; i < 500 && !r; ++i) {
+        std::this_thread::sleep_for(10ms);
+        r = remote.plus.try_call(1, 2);
+    }
+    EXPECT_EQ(r.value(), 3);
 }
 
 INSTANTIATE_TEST_SUITE_P(rsocket_js, client_of, testing::Values("v0", "v1"),

@@ -155,6 +155,7 @@ module.exports = function (load) {
 
     async serve(port, service) {
       await new core.RSocketServer({
+        resume: {sessionTimeout: 60_000},
         acceptor: {
           accept: async () => {
             service.connected();
