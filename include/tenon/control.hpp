@@ -32,7 +32,7 @@ TENON_STRUCT(connection_stats, id, transport, address, pid, uid, scope, since, c
              bytes_in, bytes_out, unsent, (kept, defaulted), (resumed, defaulted),
              (detached, defaulted))
 TENON_STRUCT(stream_direction, connection, stream, member, kind, direction, passed, lost, position,
-             waiting, credit)
+             waiting, credit, (paused, defaulted))
 TENON_STRUCT(limits, depth, connections, connections_per_peer, setup_time, stall_time,
              calls_per_connection, unsent, unsent_time, message, setup, reassembly_per_connection,
              reassembly, accept_pause)
@@ -84,6 +84,12 @@ struct control {
     method<std::vector<connection_stats>()> connections;
     /// Of members that match, on all connections. `denied` as above.
     method<std::vector<stream_direction>(std::string)> streams;
+    /// What operators do to a stream, named by stream_direction::connection and ::stream. `not_found`
+    /// if it is not open, `denied` as above. A paused one goes on as if nobody took its values, in
+    /// both directions, until it is resumed. One that is closed ends as `cancelled` on both sides.
+    method<void(std::uint64_t, std::uint32_t)> pause;
+    method<void(std::uint64_t, std::uint32_t)> resume;
+    method<void(std::uint64_t, std::uint32_t)> close;
     /// The least level that is logged, after setting it if one is given, which is `denied` as
     /// above. It is that of the server's runtime.
     method<std::string(std::optional<std::string>)> log_level;
@@ -95,6 +101,7 @@ struct control {
 };
 TENON_INTERFACE(control, "tenon", "control", "1.0.0", (ping, v), info, (list, pattern),
                 (manifest, service, if_not), (stats, pattern), connections, (streams, pattern),
-                (log_level, level), metrics)
+                (pause, connection, stream), (resume, connection, stream),
+                (close, connection, stream), (log_level, level), metrics)
 
 }  // namespace tenon::inline v0

@@ -108,6 +108,8 @@ struct stream_direction {
     std::uint64_t waiting = 0;
     /// Values that may follow before the receiver grants more; nothing: any number.
     std::optional<std::uint64_t> credit;
+    /// An operator has paused the stream; see tenon/control.hpp.
+    bool paused = false;
 };
 
 }  // namespace tenon::inline v0

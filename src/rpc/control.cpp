@@ -11,6 +11,7 @@
 #include "rpc/metrics.hpp"
 #include "rpc/server_core.hpp"
 #include "rpc/service_call.hpp"
+#include "rpc/stream/wire_stream.hpp"
 #include "tenon/control.hpp"
 
 namespace tenon::inline v0 {
@@ -36,6 +37,9 @@ void control::describe(description<control>& d) {
         .doc("The streams that are open now, of matching services, by direction.")
         .idempotent()
         .default_value("pattern", "*");
+    d[&control::pause].doc("Stops the values of a stream, as if nobody took them.").idempotent();
+    d[&control::resume].doc("Lets a stream go on that was paused.").idempotent();
+    d[&control::close].doc("Ends a stream on both sides, as cancelled.").idempotent();
     d[&control::log_level]
         .doc("Sets the least level that is logged, if one is given; tells which one it is.")
         .idempotent();
@@ -125,6 +129,14 @@ service_summary summary_of(const detail::contract_info& c, scopes seen, std::str
     s.seen = names_of(seen);
     s.control = c.control;
     return s;
+}
+
+auto doing(server_core& server, stream_action what) {
+    return [&server, what](context& c, std::uint64_t connection,
+                           std::uint32_t stream) -> result<void> {
+        TENON_TRY(check_owner(c, "what is done to streams"));
+        return server.act_on(connection, stream, what);
+    };
 }
 
 manifest manifest_of_control() {
@@ -233,6 +245,9 @@ void publish_control(server_core& server) {
         });
         return all;
     };
+    c.pause = doing(server, stream_action::pause);
+    c.resume = doing(server, stream_action::resume);
+    c.close = doing(server, stream_action::close);
     c.metrics = [s](context& ctx) { return metrics_of(*s, {service_call::of(ctx).from()}); };
     c.log_level = [s](context& ctx, const std::optional<std::string>& level) {
         return change_log_level(ctx, s->runtime().log(), level);

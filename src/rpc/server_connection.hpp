@@ -42,6 +42,8 @@ public:
     connection_stats stats();
     /// Appends those that are open. Any thread, without locks.
     void list_streams(std::vector<stream_direction>& to);
+    /// An open one, with a share; null: there is none. Any thread.
+    wire_stream* share_stream(std::uint32_t id) noexcept;
 
     // A session that can be resumed: docs/design/resume.md. Any thread.
 

@@ -24,6 +24,8 @@
 
 namespace tenon::inline v0::rpc {
 
+enum class stream_action : std::uint8_t;
+
 class acceptor;
 class server_connection;
 
@@ -85,6 +87,7 @@ public:
     void count_connections(std::uint64_t& now, std::uint64_t& accepted) const;
     std::vector<connection_stats> connections();
     std::vector<stream_direction> streams();
+    result<void> act_on(std::uint64_t connection, std::uint32_t stream, stream_action what);
 
     // For connections and in-process callers.
     const method_table& methods() const noexcept { return *methods_; }

@@ -1,4 +1,4 @@
-// What a server tells of the streams that are open now.
+// What a server tells of the streams that are open now, and what operators do to them.
 
 #include "rpc/server_connection.hpp"
 #include "rpc/server_core.hpp"
@@ -50,6 +50,7 @@ void server_connection::list_streams(std::vector<stream_direction>& to) {
         d.connection = id_;
         d.stream = o.id;
         d.member = o.stream->member()->route();
+        d.paused = o.stream->is_paused();
         d.kind = name_of(o.stream->member()->signature().stream->kind);
         const auto add = [&](const char* direction, const stream_stats& s, std::uint32_t credit) {
             d.direction = direction;
@@ -64,6 +65,35 @@ void server_connection::list_streams(std::vector<stream_direction>& to) {
         if (now.out && o.sends) add("out", *now.out, o.send_credit);
         o.stream->release();
     }
+}
+
+wire_stream* server_connection::share_stream(std::uint32_t id) noexcept {
+    const std::lock_guard lock(mutex_);
+    const wire::stream_slot* const slot = session_->table_of_peer().find(id);
+    const bool has_values = slot && (slot->kind == wire::request_kind::stream ||
+                                     slot->kind == wire::request_kind::channel);
+    if (!has_values || !slot->user) return nullptr;
+    auto* const s = static_cast<wire_stream*>(slot->user);
+    s->add_ref();
+    return s;
+}
+
+result<void> server_core::act_on(std::uint64_t connection, std::uint32_t stream,
+                                 stream_action what) {
+    server_connection* at = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        for (server_connection& c : connections_)
+            if (c.id() == connection) at = &c;
+        if (at) at->hold();
+    }
+    wire_stream* const s = at ? at->share_stream(stream) : nullptr;
+    if (s) s->act(what);
+    if (s) s->release();
+    if (at) at->release();
+    if (s) return {};
+    return error(errc::not_found, "no stream " + std::to_string(stream) +
+                                      " is open on a connection " + std::to_string(connection));
 }
 
 std::vector<stream_direction> server_core::streams() {

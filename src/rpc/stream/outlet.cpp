@@ -31,7 +31,7 @@ void stream_outlet::leave(outlet_waiter& w) noexcept {
 // --- one value; mutex held ---
 
 departure stream_outlet::transmit_one(void* value, bool movable, value_note& note) {
-    const departure d = transmit(value, movable, note);
+    const departure d = paused_ ? departure::full : transmit(value, movable, note);
     if (d == departure::sent) {
         ++stats_.passed;
         note.gap = 0;
@@ -354,6 +354,14 @@ turn stream_outlet::on_room() {
     }
     const turn t = ended ? after_end() : turn::done;
     return stream_waiter::finish_all(done) == turn::lost ? turn::lost : t;
+}
+
+turn stream_outlet::set_paused(bool paused) {
+    {
+        const std::lock_guard lock(mutex_);
+        paused_ = paused;
+    }
+    return paused ? turn::done : on_room();
 }
 
 turn stream_outlet::on_closed(error why) {

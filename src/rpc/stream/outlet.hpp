@@ -88,6 +88,8 @@ public:
     /// told.
     loop::turn on_closed(error why);
 
+    /// Nothing is handed over while it is paused.
+    loop::turn set_paused(bool paused);
     /// The receiver goes on elsewhere, for the number-th time.
     loop::turn on_seek(std::uint32_t number, const stream_start& to);
     /// The receiver has dealt with all values up to that number.
@@ -151,6 +153,7 @@ private:
     stream_start seek_to_;
     std::uint32_t seek_number_ = 0;
     std::uint32_t seek_to_tell_ = 0;
+    bool paused_ = false;
     bool begun_ = false;                     // the first value has come
     bool may_seek_ = false;                  // allow_seeking() was called
     std::atomic<bool> seek_pending_{false};  // sought() has something to tell; written under mutex_

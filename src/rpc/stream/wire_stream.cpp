@@ -106,7 +106,10 @@ detail::stream_ends wire_stream::ends(const std::shared_ptr<void>& keep_alive) {
 
 void wire_stream::consumed(std::uint32_t n) noexcept {
     if (plan_.types->kind == member_kind::sink && !is_server()) return;
-    with_session([&](wire::session& s) { s.request_n(ref_, n); });
+    with_session([&](wire::session& s) {
+        if (paused_) withheld_ += std::min(n, wire::max_n - withheld_);
+        else s.request_n(ref_, n);
+    });
 }
 
 // The receiver wants no more. A peer that does not know our word for it stays without credit, until

@@ -47,6 +47,9 @@ std::uint32_t default_window(const detail::value_ops& ops) noexcept;
 
 class wire_stream;
 
+/// What an operator may do to a stream.
+enum class stream_action : std::uint8_t { pause, resume, close };
+
 /// When a client's stream is to end at the latest, and by whom it may be given up before.
 class stream_limit final : public base::list_hook<>, public cancel_hook {
 public:
@@ -145,6 +148,9 @@ public:
         std::optional<stream_stats> in, out;
     };
     totals stats();
+    /// Any thread, without locks, by an owner of a share.
+    void act(stream_action what);
+    bool is_paused() noexcept;
 
     /// The ends, for handles. `keep_alive` goes with the last handle.
     detail::stream_ends ends(const std::shared_ptr<void>& keep_alive);
@@ -216,6 +222,8 @@ private:
     void tell_closed() noexcept;
     loop::turn tell_closed_on_loop(loop::event_loop& loop);
     loop::turn on_seek(bytes_view data);
+    void set_paused(bool paused);
+    void close(const error& why);
     bool note_reached(std::uint32_t number);
     loop::turn refuse_seek();
     bool is_between_tenons() noexcept;
@@ -228,7 +236,9 @@ private:
     std::atomic<std::uint32_t> refs_{1};
 
     base::mutex link_mutex_;
-    connection* link_;  // null once detached; guarded by link_mutex_
+    connection* link_;            // null once detached; guarded by link_mutex_
+    bool paused_ = false;         // by an operator; the same …
+    std::uint32_t withheld_ = 0;  // … and what is granted when it goes on
 
     wire::stream_ref ref_;                  // set once, under the connection's mutex
     std::unique_ptr<opening> unopened_;     // guarded by the connection's mutex
