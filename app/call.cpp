@@ -37,7 +37,7 @@ public:
         fit checked;
         // Raw arguments are bytes of the service's own.
         if (options_.codec != tenon::codec::raw)
-            checked = check_request(to_, name_, options_, given_, interrupt_);
+            checked = check_request(to_, name_, options_, given_, interrupt_, "call");
         if (checked.exit) return *checked.exit;
         tenon::call_options how;
         how.cancel = &interrupt_.cancellation();
@@ -48,21 +48,16 @@ public:
         if (interrupt_.happened()) return interruption::exit_code;
         if (answer) return print(*answer);
         const tenon::error& e = answer.error();
-        return report(e, advice_on(e, checked), options_.json);
+        const bool no_service = checked.is_unknown && e.code() == tenon::errc::not_found;
+        return report(e,
+                      no_service ? advice_manifest(e, to_, name_, options_)
+                                 : advice(e, to_, options_, given_),
+                      options_.json);
     }
 
 private:
     milliseconds time_left() const {
         return options_.timeout - std::chrono::duration_cast<milliseconds>(clock::now() - started_);
-    }
-
-    std::string advice_on(const tenon::error& e, const fit& checked) {
-        if (checked.is_unknown && e.code() == tenon::errc::not_found)
-            return advice_manifest(e, to_, name_, options_);
-        if (e.code() == tenon::errc::unsupported)
-            if (std::string kind = advice_kind(to_, name_, "call", interrupt_); !kind.empty())
-                return kind;
-        return advice(e, to_, options_, given_);
     }
 
     int print(const tenon::bytes& encoded) {

@@ -63,15 +63,26 @@ found_manifest read_one_manifest(command_line& line, target_options& options, ar
 }
 
 fit check_request(target& to, const service_name& name, const target_options& options,
-                  const call_arguments& given, interruption& interrupt, bool is_stream) {
+                  const call_arguments& given, interruption& interrupt,
+                  const std::string& command) {
     // A manifest is good to have, but not needed.
     constexpr std::chrono::milliseconds patience{2000};
     const auto limit = options.timeout.count() > 0 ? std::min(options.timeout, patience) : patience;
     const auto m = ask_for_manifest(to, name, limit, interrupt);
     if (interrupt.happened()) return {interruption::exit_code};
     if (!m) return {std::nullopt, m.error().code() == tenon::errc::not_found};
-    auto fits = m->check_call(name.member, given.list, options.codec);
-    if (fits || (is_stream && fits.error().code() == tenon::errc::unsupported)) return {};
+    const tenon::value* const member = find_member(m->content(), name.member);
+    const std::string_view wanted = member ? command_for(*member) : command;
+    if (wanted != command) {
+        const tenon::value* const kind = member->find("kind");
+        tenon::error e(tenon::errc::unsupported,
+                       fmt::format("it is a {}", kind ? kind->as_string() : "method"));
+        e.set_origin(name.route()).set_may_have_run(false);
+        return {report(e, fmt::format("`tenon {} {}`", wanted, name.route()), options.json)};
+    }
+    auto fits = command == "call" ? m->check_call(name.member, given.list, options.codec)
+                                  : m->check_open(name.member, given.list, options.codec);
+    if (fits) return {};
     tenon::error e = std::move(fits).error();
     e.set_origin(name.route()).set_may_have_run(false);
     const std::string hint = e.code() == tenon::errc::unsupported ? advice_member(*m, name)
@@ -135,19 +146,6 @@ std::string advice_member(const tenon::manifest& m, const service_name& name) {
     const std::string_view meant = closest(name.member, members);
     if (!meant.empty()) return fmt::format("did you mean {}.{}?", name.text(), meant);
     return fmt::format("check the spelling; {} has {}", name.text(), joined(members));
-}
-
-std::string advice_kind(target& to, const service_name& name, const std::string& used,
-                        interruption& interrupt) {
-    const auto m = ask_for_manifest(to, name, std::chrono::milliseconds(1000), interrupt);
-    const tenon::value* const member = m ? find_member(m->content(), name.member) : nullptr;
-    if (!member) return {};
-    const std::string_view command = command_for(*member);
-    if (command == used) return {};
-    const tenon::value* const kind = member->find("kind");
-    return fmt::format("it is a {}: `tenon {} {}`",
-                       kind && kind->is_string() ? kind->as_string() : "method", command,
-                       name.route());
 }
 
 std::string advice_arguments(const tenon::manifest& m, const service_name& name) {

@@ -41,10 +41,10 @@ struct fit {
     /// The server tells what it knows, and this service is not among that.
     bool is_unknown = false;
 };
-/// Asks the server for the manifest, which need not be there. Not for codec raw. What the manifest
-/// says to be `unsupported` is left to the server for streams.
+/// Asks the server for the manifest, which need not be there. Not for codec raw. `command` is the one
+/// that makes the request: "call", "subscribe", …
 fit check_request(target& to, const service_name& name, const target_options& options,
-                  const call_arguments& given, interruption& interrupt, bool is_stream = false);
+                  const call_arguments& given, interruption& interrupt, const std::string& command);
 
 /// Where a manifest describes methods, and the service's own control operations.
 inline constexpr const char* member_sections[]{"members", "operations"};
@@ -63,10 +63,6 @@ std::string advice_manifest(const tenon::error& e, target& to, const service_nam
                             const target_options& options);
 /// What to do about a member that there is not.
 std::string advice_member(const tenon::manifest& m, const service_name& name);
-/// What to do about a member that is of another kind than the command `used` is for; empty if that
-/// cannot be told.
-std::string advice_kind(target& to, const service_name& name, const std::string& used,
-                        interruption& interrupt);
 /// What to do about arguments that do not fit.
 std::string advice_arguments(const tenon::manifest& m, const service_name& name);
 

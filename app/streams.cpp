@@ -29,7 +29,7 @@ stream_request::stream_request(const stream_command& command, const std::vector<
 
 std::optional<int> stream_request::check() {
     if (command_.target.codec == tenon::codec::raw) return std::nullopt;
-    const fit found = check_request(to_, name_, command_.target, given_, interrupt_, true);
+    const fit found = check_request(to_, name_, command_.target, given_, interrupt_, command_.name);
     is_unknown_ = found.is_unknown;
     return found.exit;
 }
@@ -43,12 +43,10 @@ tenon::stream_options stream_request::options() const {
 int stream_request::fail(tenon::error e) {
     if (interrupt_.happened()) return interruption::exit_code;
     if (e.origin().empty()) e.set_origin(name_.route());
-    std::string hint;
-    if (is_unknown_ && e.code() == tenon::errc::not_found)
-        hint = advice_manifest(e, to_, name_, command_.target);
-    else if (e.code() == tenon::errc::unsupported)
-        hint = advice_kind(to_, name_, command_.name, interrupt_);
-    return report(e, hint.empty() ? advice(e, to_, command_.target, given_) : hint,
+    const bool no_service = is_unknown_ && e.code() == tenon::errc::not_found;
+    return report(e,
+                  no_service ? advice_manifest(e, to_, name_, command_.target)
+                             : advice(e, to_, command_.target, given_),
                   command_.target.json);
 }
 

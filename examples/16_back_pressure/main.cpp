@@ -22,8 +22,14 @@ TENON_STRUCT(reading, sensor, number)
 struct station {
     tenon::source<reading()> all;
     tenon::source<reading(std::string)> live;
+    tenon::source<reading()> state;
+
+    static void describe(tenon::description<station>& d) {
+        d[&station::all].doc("Every reading.").window(100);
+        d[&station::state].doc("The newest of each sensor.").latest(&reading::sensor, 10);
+    }
 };
-TENON_INTERFACE(station, "demo", "station", "1.0.0", all, (live, policy))
+TENON_INTERFACE(station, "demo", "station", "1.0.0", all, (live, policy), state)
 
 namespace {
 
@@ -32,7 +38,7 @@ std::atomic<int> sent{0};
 
 void send_all(tenon::writer<reading> out) {
     for (int i = 0; i < total; ++i) {
-        out.send({i % 3, i});  // policy `block`: waits while the client has no room
+        out.send({i % 3, i});  // waits, or does not, as the member's policy says
         sent = i + 1;
     }
 }
@@ -62,6 +68,7 @@ int main() {
     tenon::server server;
     auto& s = server.publish<station>();
     s.all = send_all;
+    s.state = send_all;
     s.live = [readings](tenon::writer<reading> out, const std::string& policy) {
         if (policy == "latest") readings.add(std::move(out), tenon::latest_by<&reading::sensor>());
         else if (policy == "drop_new") readings.add(std::move(out), {overflow::drop_new, 100});
@@ -88,4 +95,9 @@ int main() {
     wait_for("drop_new", oldest);
     wait_for("latest", state);
     wait_for("fail", strict);
+
+    sent = 0;
+    auto sensors = client.state();
+    while (sent < total) std::this_thread::yield();  // its sender never waits
+    wait_for("declared", sensors);
 }

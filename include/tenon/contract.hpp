@@ -46,21 +46,25 @@ public:
         return *this;
     }
 
-    /// d[&math::plus]. Throws failure(invalid) for a member function that is not exposed.
-    template <class Method, class Class>
-    method_description operator[](Method Class::*which) {
-        if constexpr (std::is_function_v<Method>)
-            return member(&which, &detail::type_tag<Method Class::*>);
-        else
-            return method_description(
-                *static_cast<detail::method_info*>((prototype_->*which).tag()));
+    /// d[&math::plus]. Gives a method_description, of streams a stream_description. Throws
+    /// failure(invalid) for a member function that is not exposed.
+    template <class Member, class Class>
+    auto operator[](Member Class::*which) {
+        if constexpr (std::is_function_v<Member>) {
+            using pointer = Member Class::*;
+            using described = typename detail::description_of<pointer>::type;
+            return described(member(&which, &detail::type_tag<pointer>));
+        } else {
+            using described = typename detail::description_of<Member>::type;
+            return described(*static_cast<detail::method_info*>((prototype_->*which).tag()));
+        }
     }
 
 private:
-    method_description member(const void* pointer, const void* type) {
+    detail::method_info& member(const void* pointer, const void* type) {
         detail::method_info* found = find_ ? find_(info_, pointer, type) : nullptr;
         if (!found) throw failure(error(errc::invalid, "describe() names a member not exposed"));
-        return method_description(*found);
+        return *found;
     }
 
     detail::contract_info& info_;

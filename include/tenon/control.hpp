@@ -25,7 +25,8 @@ namespace tenon::inline v0 {
 // Durations travel as seconds.
 TENON_STRUCT(quantiles, count, mean, p50, p90, p99)
 TENON_STRUCT(method_stats, route, calls, errors, slow, on_pool, (in_flight, defaulted),
-             (errors_by_code, defaulted), (latency, defaulted), (queue_wait, defaulted))
+             (errors_by_code, defaulted), (latency, defaulted), (queue_wait, defaulted),
+             (kind, defaulted), (streams, defaulted))
 TENON_STRUCT(server_stats, instance, uptime, connections, accepted, calls, errors, in_flight,
              methods)
 TENON_STRUCT(connection_stats, id, transport, address, pid, uid, scope, since, calls, in_flight,

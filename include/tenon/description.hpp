@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/flow.hpp"
 #include "tenon/handler.hpp"
 #include "tenon/priority.hpp"
 #include "tenon/value.hpp"
@@ -43,11 +44,14 @@ struct TENON_API method_info {
     std::vector<std::pair<std::string, value>> defaults;
     std::optional<codec> wire_codec;
     const detail::signature* signature = nullptr;
-    detail::flow_settings flow;          // of a streaming member
+    flow_settings up;                    // of a streaming member: of what the client sends …
+    flow_settings down;                  // … and of what the server sends
     std::vector<declared_error> errors;  // besides those of its type; the signature has all
 
     void set_default(std::string_view param, value v);
     void declare(const declared_error&);
+    /// How one side sends, with the window of what it takes.
+    flow_settings flow_of(bool server) const;
 
 private:
     std::shared_ptr<const detail::signature>
@@ -116,10 +120,24 @@ private:
 
 }  // namespace detail
 
-/// One method being described; see detail::describes.
+/// One method being described; see detail::describes. Streams: tenon/stream_description.hpp.
 class method_description : public detail::describes<method_description> {
 public:
     explicit method_description(detail::method_info& info) : describes(&info) {}
 };
 
+namespace detail {
+
+/// What describes a member of a contract, or of an exposed class (by the pointer's type).
+template <class Member>
+struct description_of {
+    using type = method_description;
+};
+template <class Member>
+    requires requires { typename Member::described_by; }
+struct description_of<Member> {
+    using type = typename Member::described_by;
+};
+
+}  // namespace detail
 }  // namespace tenon::inline v0

@@ -5,6 +5,7 @@
 //                    .add("plus", &plus, "a, b").doc("Adds.").idempotent()
 //                    .add("greet", [](std::string who) { return "hello " + who; }, "who"));
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,6 +38,11 @@ public:
             std::make_unique<typename types::template handler<F>>(std::move(f)));
         return *this;
     }
+
+    /// Of the function before, which is a source, sink or channel (see tenon/callable.hpp): as in
+    /// stream_description. Throw failure(invalid) if it is none.
+    functions& overflow(tenon::overflow policy, std::uint32_t waiting = 0);
+    functions& window(std::uint32_t values);
 
 private:
     friend class server;

@@ -11,20 +11,12 @@
 
 #include "tenon/codec.hpp"
 #include "tenon/context.hpp"
+#include "tenon/flow.hpp"
 #include "tenon/result.hpp"
 #include "tenon/shape.hpp"
 #include "tenon/task.hpp"
 
 namespace tenon::inline v0 {
-
-/// What happens to a value for which the receiver has no room.
-enum class overflow : std::uint8_t {
-    block,     ///< its sender waits
-    drop_new,  ///< it is dropped
-    drop_old,  ///< it takes the place of the oldest that waits
-    latest,    ///< it takes the place of the one with the same key that waits, else of the oldest
-    fail,      ///< the stream ends with `overloaded`
-};
 
 /// The error a handler returns or throws for a declared error type: code `failed`, named after the
 /// type, carrying its data.
@@ -66,6 +58,7 @@ template <class T>
 inline constexpr transfer transfer_of = make_transfer<T>();
 
 enum class member_kind : std::uint8_t { method, source, sink, channel };
+TENON_API const char* name_of(member_kind k) noexcept;
 
 struct value_ops;  // tenon/stream_core.hpp
 
@@ -75,14 +68,6 @@ struct stream_types {
     member_kind kind;
     const value_ops* up;
     const value_ops* down;
-};
-
-/// How values that wait are dropped, and what the receiver takes at a time; of one direction.
-struct flow_settings {
-    tenon::overflow overflow = tenon::overflow::block;
-    std::uint32_t buffer = 0;  // values that wait at the sender; 0: 64, unless it blocks
-    std::uint32_t window = 0;  // values that may be on their way; 0: the library chooses
-    bool (*same_key)(const void*, const void*) = nullptr;  // for `latest`
 };
 
 /// What a method takes and gives. One object per C++ type; where two differ in address they are

@@ -1,7 +1,7 @@
 #pragma once
-// manifest: what a service says of itself. Its methods with parameter names, types, defaults,
-// documentation, declared errors and flags, as one JSON-compatible value that programs in any
-// language can read, compare, check calls against, and make code from.
+// manifest: what a service says of itself. Its methods and streams with parameter names, types,
+// defaults, documentation, declared errors and flags, as one JSON-compatible value that programs in
+// any language can read, compare, check calls against, and make code from.
 //
 //     auto m = tenon::manifest_of<math>();
 //     std::puts(to_text(m).c_str());               // plus(a: int32, b: int32) -> int32 …
@@ -54,12 +54,16 @@ public:
 
     /// Whether the server would take these arguments: an array is by position, a map by name, as
     /// in client::try_call. Errors are those of the server: `invalid`, naming the argument and the
-    /// path within it; `unsupported` for an unknown member. `c` is the codec the call is going to
-    /// use, unless the member declares one.
+    /// path within it; `unsupported` for an unknown member, and for streams. `c` is the codec the
+    /// call is going to use, unless the member declares one.
     ///
     /// What is refused here is refused there. What the manifest cannot say (the range of a clock,
     /// bounds that only another product's manifest states) is left to the server.
     result<void> check_call(std::string_view member, const value& arguments,
+                            codec c = codec::msgpack) const;
+
+    /// The same for the arguments with which a source, sink or channel is opened.
+    result<void> check_open(std::string_view member, const value& arguments,
                             codec c = codec::msgpack) const;
 
     // For the library.
@@ -93,7 +97,8 @@ TENON_API std::string to_text(const manifest& m, std::size_t width = 80);
 TENON_API std::string to_cpp(const manifest& m);
 
 /// One JSON Schema document, draft 2020-12, of how things look in JSON: "$defs" has every named
-/// type, and "plus.params", "plus.result" and "plus.error.sold_out" for every method.
+/// type, and "plus.params", "plus.result" and "plus.error.sold_out" for every method; streams have
+/// "ticks.value" (of a source or sink), or "chat.up" and "chat.down" (of a channel).
 TENON_API value to_json_schema(const manifest& m);
 
 namespace detail {

@@ -16,6 +16,8 @@
 // TENON_SERVICE stands in the namespace of the class, behind it. A member function is public, not
 // static, not overloaded, and may be inherited. Its parameters, after an optional tenon::context&,
 // are values or const references; it returns T, result<T>, task<T>, task<result<T>> or void.
+// Member functions that return a generator<T>, or take the reader, writer or duplex of a stream
+// first, are sources, sinks and channels; see tenon/stream_members.hpp, which they need.
 // A static member function `describe(tenon::description<math_service>& d)` may add documentation,
 // flags, defaults and declared errors, as in a contract: d[&math_service::plus].doc("Adds.").
 
@@ -30,6 +32,7 @@
 
 #include "tenon/callable.hpp"
 #include "tenon/functions.hpp"
+#include "tenon/instances.hpp"
 #include "tenon/server.hpp"
 
 namespace tenon::inline v0 {
@@ -42,84 +45,6 @@ struct shared_t {
 inline constexpr shared_t shared{};
 
 namespace detail {
-
-// Where the object of a call comes from: `get(ctx)` gives it, for the time of the call.
-
-/// A fresh one, made from copies of the arguments.
-template <class Service, class... Args>
-class fresh_instances {
-public:
-    explicit fresh_instances(const Args&... args)
-        : args_(std::make_shared<const std::tuple<Args...>>(args...)) {}
-
-    Service get(context& ctx) const {
-        try {
-            return std::apply([](const Args&... a) { return Service(pass(a)...); }, *args_);
-        } catch (...) {
-            error e = caught<>(ctx);
-            throw failure(e.set_may_have_run(false));
-        }
-    }
-
-    /// References are what std::ref was given.
-    template <class A>
-    static decltype(auto) pass(const A& a) {
-        if constexpr (std::is_same_v<std::unwrap_reference_t<A>, A>) return (a);
-        else return a.get();
-    }
-
-private:
-    std::shared_ptr<const std::tuple<Args...>> args_;
-};
-
-template <class Service>
-class shared_instance {
-public:
-    explicit shared_instance(std::shared_ptr<Service> object) : object_(std::move(object)) {
-        if (!object_) throw failure(error(errc::invalid, "add() was given no object"));
-    }
-    Service& get(context&) const noexcept { return *object_; }
-
-private:
-    std::shared_ptr<Service> object_;
-};
-
-/// Calls one member function of a class. A coroutine keeps the object in its frame until it has
-/// finished.
-template <auto Member, class Instances, class Args>
-class member_call;
-template <auto Member, class Instances, class... Args>
-class member_call<Member, Instances, std::tuple<Args...>> {
-    using types = shape_of_call<decltype(Member)>;
-    using returned = typename types::returned;
-
-public:
-    explicit member_call(const Instances& instances) : instances_(instances) {}
-
-    returned operator()(context& ctx, Args&&... args) {
-        if constexpr (types::is_task) {
-            return wait(instances_, ctx, args...);
-        } else {
-            decltype(auto) object = instances_.get(ctx);
-            return invoke(object, ctx, args...);
-        }
-    }
-
-private:
-    template <class Service>
-    static returned invoke(Service& object, context& ctx, Args&... args) {
-        if constexpr (types::takes_context) return (object.*Member)(ctx, std::move(args)...);
-        else return (object.*Member)(std::move(args)...);
-    }
-    // The arguments lie in the frame of handler_of::run().
-    static returned wait(const Instances& instances, context& ctx, Args&... args) {
-        decltype(auto) object = instances.get(ctx);
-        returned work = invoke(object, ctx, args...);
-        co_return co_await std::move(work);
-    }
-
-    Instances instances_;
-};
 
 /// Lets TENON_SERVICE describe the class, or find the member that a pointer means.
 template <class Service>
@@ -165,7 +90,7 @@ struct exposing {
     template <auto Member>
     void member(const char*, const char*) {
         using types = shape_of_call<decltype(Member)>;
-        using call = member_call<Member, Instances, typename types::args>;
+        using call = typename decltype(call_of_member<Member, Instances>())::type;
         slots[next++].implement(
             std::make_unique<typename types::template handler<call>>(call(instances)));
     }

@@ -23,7 +23,7 @@ struct quantiles {
     std::chrono::nanoseconds p99{0};
 };
 
-/// Counters of one method since the server started.
+/// Counters of one member since the server started. A stream counts as one call.
 struct method_stats {
     std::string route;
     std::uint64_t calls = 0;
@@ -43,6 +43,11 @@ struct method_stats {
     /// How much of it was waiting for a thread of the pool, or for a serial method. Of calls that
     /// go to the pool only.
     quantiles queue_wait{};
+    /// "method", "source", "sink" or "channel"
+    std::string kind = "method";
+    /// Of the latter three: streams that are open now. In process a stream is open for as long as
+    /// somebody holds an end of it.
+    std::uint64_t streams = 0;
 };
 
 /// A whole server.

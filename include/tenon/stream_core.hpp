@@ -92,6 +92,9 @@ constexpr value_ops make_object_ops() {
     static_assert(std::is_nothrow_move_constructible_v<T>,
                   "values of streams are moved, which must not throw");
     static_assert(std::is_default_constructible_v<T>, "values of streams are made, then filled");
+    static_assert(!std::is_same_v<T, std::string_view> && !std::is_same_v<T, bytes_view>,
+                  "values of streams outlive what they came in: use std::string or tenon::bytes "
+                  "instead of a view");
     value_ops o{};
     o.size = sizeof(T);
     o.align = alignof(T);

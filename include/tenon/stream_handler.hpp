@@ -1,20 +1,20 @@
 #pragma once
-// How what users assign to a streaming member serves its streams; users need not read this. The
-// shapes it may have are listed in tenon/stream_members.hpp.
+// How a function or coroutine becomes the implementation of a source, sink or channel. Users need
+// not read this; tenon/stream_members.hpp lists what fits.
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include "tenon/callable.hpp"
 #include "tenon/generator.hpp"
 #include "tenon/handler.hpp"
 #include "tenon/stream.hpp"
 
-namespace tenon::inline v0 {
-
-namespace detail {
+namespace tenon::inline v0::detail {
 
 template <member_kind Kind, class Up, class Down, class Args>
 struct stream_signature;
@@ -42,10 +42,18 @@ struct stream_call {
     }())::type;
 };
 
-template <class T>
-inline constexpr bool is_generator = false;
-template <class T>
-inline constexpr bool is_generator<generator<T>> = true;
+/// Whether F serves a stream whose ends are among these, and gives nothing.
+template <class F, class... A>
+consteval bool serves() {
+    return stream_call<F, A...>::fits && returns<typename stream_call<F, A...>::returned, void>();
+}
+
+/// Whether F gives a T, or nothing, for every value; as a task if it has to wait.
+template <class F, class T, class V>
+consteval bool is_called_for_values() {
+    using returned = std::remove_cvref_t<typename stream_call<F, V>::returned>;
+    return stream_call<F, V>::fits && returns<returned, T>() && !unwrap<returned>::is_result;
+}
 
 /// What an F is called with.
 enum class stream_style : std::uint8_t { none, generated, ends, halves, value };
@@ -53,7 +61,8 @@ enum class stream_style : std::uint8_t { none, generated, ends, halves, value };
 template <member_kind Kind, class F, class Up, class Down, class... Args>
 consteval stream_style style_of() {
     if constexpr (Kind == member_kind::source) {
-        if constexpr (stream_call<F, writer<Down>, Args...>::fits) return stream_style::ends;
+        if constexpr (stream_call<F, writer<Down>, Args...>::fits)
+            return serves<F, writer<Down>, Args...>() ? stream_style::ends : stream_style::none;
         else if constexpr (is_generator<typename stream_call<F, Args...>::returned>)
             return stream_style::generated;
         else return stream_style::none;
@@ -62,16 +71,17 @@ consteval stream_style style_of() {
             return returns<typename stream_call<F, reader<Up>, Args...>::returned, Down>()
                        ? stream_style::ends
                        : stream_style::none;
-        else if constexpr (sizeof...(Args) == 0 && std::is_void_v<Down> && stream_call<F, Up>::fits)
-            return stream_style::value;
+        else if constexpr (sizeof...(Args) == 0 && std::is_void_v<Down>)
+            return is_called_for_values<F, void, Up>() ? stream_style::value : stream_style::none;
         else return stream_style::none;
     } else {
         if constexpr (stream_call<F, reader<Up>, writer<Down>, Args...>::fits)
-            return stream_style::halves;
+            return serves<F, reader<Up>, writer<Down>, Args...>() ? stream_style::halves
+                                                                  : stream_style::none;
         else if constexpr (stream_call<F, duplex<Up, Down>, Args...>::fits)
-            return stream_style::ends;
-        else if constexpr (sizeof...(Args) == 0 && stream_call<F, Up>::fits)
-            return stream_style::value;
+            return serves<F, duplex<Up, Down>, Args...>() ? stream_style::ends : stream_style::none;
+        else if constexpr (sizeof...(Args) == 0)
+            return is_called_for_values<F, Down, Up>() ? stream_style::value : stream_style::none;
         else return stream_style::none;
     }
 }
@@ -94,26 +104,36 @@ class stream_handler<Kind, F, Up, Down, std::tuple<Args...>> final : public hand
             return std::tuple(reader<Up>(std::move(ends.in)));
         else return std::tuple(duplex<Up, Down>(std::move(ends)));
     }
-    static auto call(F& f, context& ctx, stream_ends&& ends, arguments& args) {
+    /// A coroutine may keep references to all of it.
+    template <class... Ends>
+    static auto call(F& f, context& ctx, std::tuple<Ends...>& front, arguments& args) {
         return std::apply(
-            [&](auto&&... all) {
-                return invoke_handler(f, ctx, std::forward<decltype(all)>(all)...);
+            [&](Ends&... ends) {
+                return std::apply(
+                    [&](Args&... a) {
+                        return invoke_handler(f, ctx, std::move(ends)..., std::move(a)...);
+                    },
+                    args);
             },
-            std::tuple_cat(front_of(std::move(ends)), std::move(args)));
+            front);
     }
     template <class... A>
-    static consteval bool is_coroutine_for() {
-        return unwrap<std::remove_cvref_t<typename stream_call<F, A...>::returned>>::is_task;
-    }
-    static consteval bool is_coroutine() {
-        if constexpr (style == stream_style::generated || style == stream_style::value) return true;
+    using returned_for = unwrap<std::remove_cvref_t<typename stream_call<F, A...>::returned>>;
+    static consteval auto returned() {
+        if constexpr (style == stream_style::generated || style == stream_style::value)
+            return unwrap<task<void>>();
         else if constexpr (style == stream_style::halves)
-            return is_coroutine_for<reader<Up>, writer<Down>, Args...>();
+            return returned_for<reader<Up>, writer<Down>, Args...>();
         else if constexpr (Kind == member_kind::source)
-            return is_coroutine_for<writer<Down>, Args...>();
-        else if constexpr (Kind == member_kind::sink)
-            return is_coroutine_for<reader<Up>, Args...>();
-        else return is_coroutine_for<duplex<Up, Down>, Args...>();
+            return returned_for<writer<Down>, Args...>();
+        else if constexpr (Kind == member_kind::sink) return returned_for<reader<Up>, Args...>();
+        else return returned_for<duplex<Up, Down>, Args...>();
+    }
+    static consteval bool is_coroutine() { return decltype(returned())::is_task; }
+    /// Who can return an error lets go of its ends before that is known: they are kept so long.
+    static auto held_for(const stream_ends& ends) {
+        if constexpr (decltype(returned())::is_result) return ends;
+        else return nullptr;
     }
 
 public:
@@ -138,13 +158,15 @@ private:
                   });
         } else {
             if (!decode_arguments(ctx, objects)) return;
+            stream_ends ends = accept_stream(ctx);
+            [[maybe_unused]] const auto held = held_for(ends);
             try {
-                using returned = decltype(call(f_, ctx, accept_stream(ctx), args));
-                if constexpr (std::is_void_v<returned>) {
-                    call(f_, ctx, accept_stream(ctx), args);
+                auto front = front_of(std::move(ends));
+                if constexpr (std::is_void_v<decltype(call(f_, ctx, front, args))>) {
+                    call(f_, ctx, front, args);
                     reply(ctx, nullptr);
                 } else {
-                    answer(ctx, call(f_, ctx, accept_stream(ctx), args));
+                    answer(ctx, call(f_, ctx, front, args));
                 }
             } catch (...) {
                 reply_error(ctx, current_error(ctx));
@@ -167,7 +189,30 @@ private:
         }
     }
 
+    static task<void> each_value(F& f, context& ctx, stream_ends ends) {
+        using returned = std::remove_cvref_t<typename stream_call<F, Up>::returned>;
+        constexpr bool waits = unwrap<returned>::is_task;
+        reader<Up> in(std::move(ends.in));
+        if constexpr (Kind == member_kind::sink) {
+            while (auto v = co_await in.next()) {
+                if constexpr (waits) co_await invoke_handler(f, ctx, *std::move(v));
+                else invoke_handler(f, ctx, *std::move(v));
+            }
+        } else {
+            writer<Down> out(std::move(ends.out));
+            while (auto v = co_await in.next()) {
+                if constexpr (waits) {
+                    Down answer(co_await invoke_handler(f, ctx, *std::move(v)));
+                    (void)co_await out.send_async(std::move(answer));
+                } else {
+                    (void)co_await out.send_async(invoke_handler(f, ctx, *std::move(v)));
+                }
+            }
+        }
+    }
+
     static task<void> run(F& f, context& ctx, stream_ends ends, arguments args) {
+        [[maybe_unused]] const auto held = held_for(ends);
         std::optional<error> failed;
         try {
             if constexpr (style == stream_style::generated) {
@@ -176,17 +221,11 @@ private:
                 co_await values.run(*ends.out);
                 reply(ctx, nullptr);
             } else if constexpr (style == stream_style::value) {
-                reader<Up> in(std::move(ends.in));
-                if constexpr (Kind == member_kind::sink) {
-                    while (auto v = co_await in.next()) invoke_handler(f, ctx, *std::move(v));
-                } else {
-                    writer<Down> out(std::move(ends.out));
-                    while (auto v = co_await in.next())
-                        (void)co_await out.send_async(invoke_handler(f, ctx, *std::move(v)));
-                }
+                co_await each_value(f, ctx, std::move(ends));
                 reply(ctx, nullptr);
             } else {
-                auto work = call(f, ctx, std::move(ends), args);
+                auto front = front_of(std::move(ends));
+                auto work = call(f, ctx, front, args);
                 using value = typename decltype(work)::value_type;
                 if constexpr (std::is_void_v<value>) {
                     co_await std::move(work);
@@ -204,5 +243,4 @@ private:
     F f_;
 };
 
-}  // namespace detail
-}  // namespace tenon::inline v0
+}  // namespace tenon::inline v0::detail

@@ -12,9 +12,9 @@
 // On the server, assign what serves one stream. It may take a tenon::context& first, then the ends
 // of the stream, then the arguments:
 //     source    generator<T>(args…), or void or task<void>(writer<T>, args…)
-//     sink      Reply or task<Reply>(reader<T>, args…), or void(T): called for every value
+//     sink      Reply or task<Reply>(reader<T>, args…), or void or task<void>(T) for every value
 //     channel   void or task<void>(duplex<Up, Down>, args…), the same with (reader<Up>,
-//               writer<Down>, args…), or Down(Up): called for every value
+//               writer<Down>, args…), or Down or task<Down>(Up) for every value
 // Coroutines and functions called for every value run on a loop, the other functions, which may
 // block, on the pool. A writer may be kept beyond the end of the function: the stream goes on until
 // the last copy has gone. What is thrown ends the stream with that error.
@@ -28,6 +28,7 @@
 #include <utility>
 
 #include "tenon/contract.hpp"
+#include "tenon/stream_description.hpp"
 #include "tenon/stream_handler.hpp"
 
 namespace tenon::inline v0 {
@@ -43,6 +44,9 @@ class stream_member<Kind, Up, Down, Opened, std::tuple<Args...>> {
     using types = stream_signature<Kind, Up, Down, args>;
 
 public:
+    using described_by =
+        stream_description<Up, std::conditional_t<Kind == member_kind::sink, void, Down>>;
+
     static constexpr const detail::signature& signature() { return types::value; }
 
     /// Whether an F can implement this member.

@@ -7,9 +7,12 @@
 #include "manifest/model.hpp"
 #include "manifest/shape_writer.hpp"
 #include "tenon/manifest.hpp"
+#include "tenon/stream_core.hpp"
 
 namespace tenon::inline v0::manifests {
 namespace {
+
+using detail::member_kind;
 
 class builder {
 public:
@@ -23,7 +26,7 @@ public:
                                  {"name", contract_.service},
                                  {"version", contract_.version},
                                  {"purpose", contract_.doc}});
-        v["interfaces"] = value::object({{contract_.service, interface_of(members)}});
+        v["interfaces"] = interfaces_of(members);
         v["members"] = std::move(members);
         if (!contract_.operations.empty()) v["operations"] = std::move(operations);
         value shapes = shapes_.take_shapes();
@@ -40,13 +43,27 @@ private:
     }
 
     value describe(const detail::method_info& m) {
-        value v = value::object({{"kind", "method"}});
+        const detail::stream_types* stream = m.signature->stream;
+        const member_kind kind = stream ? stream->kind : member_kind::method;
+        value v = value::object({{"kind", detail::name_of(kind)}});
         if (!m.doc.empty()) v["doc"] = m.doc;
         value::array params;
         for (std::uint32_t i = 0; i < m.signature->param_count; ++i)
             params.push_back(describe_param(m, i));
         v["params"] = std::move(params);
-        v["result"] = shapes_.write(*m.signature->result);
+        if (kind == member_kind::source) v["value"] = shapes_.write(*stream->down->type);
+        if (kind == member_kind::sink) v["value"] = shapes_.write(*stream->up->type);
+        if (kind == member_kind::channel) {
+            v["up"] = shapes_.write(*stream->up->type);
+            v["down"] = shapes_.write(*stream->down->type);
+        }
+        if (kind == member_kind::method || kind == member_kind::sink)
+            v["result"] = shapes_.write(*m.signature->result);
+        if (m.up.is_declared() || m.down.is_declared()) {
+            v["flow"] = value::map();
+            if (m.up.is_declared()) v["flow"]["up"] = flow_of(m.up);
+            if (m.down.is_declared()) v["flow"]["down"] = flow_of(m.down);
+        }
         value::array errors;
         for (std::uint32_t i = 0; i < m.signature->error_count; ++i) {
             const shape& s = *m.signature->errors[i];
@@ -59,6 +76,17 @@ private:
         if (m.wire_codec) v["codec"] = to_string(*m.wire_codec);
         if (m.flags.priority == priority::low) v["priority"] = "low";
         if (m.flags.priority == priority::high) v["priority"] = "high";
+        return v;
+    }
+
+    static value flow_of(const detail::flow_settings& f) {
+        constexpr const char* policies[] = {"block", "drop_new", "drop_old", "latest", "fail"};
+        value v = value::map();
+        if (f.overflow != overflow::block)
+            v["overflow"] = policies[static_cast<std::size_t>(f.overflow)];
+        if (f.key) v["key"] = f.key;
+        if (f.buffer != 0) v["queue"] = f.buffer;
+        if (f.window != 0) v["window"] = f.window;
         return v;
     }
 
@@ -86,6 +114,48 @@ private:
         }
     }
 
+    // All methods together, and each stream.
+    value interfaces_of(const value& members) const {
+        value all = value::map();
+        bool has_streams = false;
+        bool has_methods = false;
+        for (const auto& [name, m] : members.as_map())
+            (m["kind"] == value("method") ? has_methods : has_streams) = true;
+        if (has_methods || !has_streams) all[contract_.service] = interface_of(members);
+        for (const auto& [name, m] : members.as_map())
+            if (m["kind"] != value("method"))
+                all[contract_.service + "." + name.as_string()] = interface_of_stream(m);
+        return all;
+    }
+
+    value interface_of_stream(const value& m) const {
+        const std::string& kind = m["kind"].as_string();
+        const value* doc = m.find("doc");
+        value::array codecs{"msgpack", "json"};
+        if (const value* own = m.find("codec"); own && *own != codecs[0] && *own != codecs[1])
+            codecs.push_back(*own);
+        value v = value::object({{"purpose", doc ? *doc : value("")},
+                                 {"type", kind == "source" ? "send"
+                                          : kind == "sink" ? "recv"
+                                                           : "send+recv"},
+                                 {"pattern", "stream"},
+                                 {"codecs", std::move(codecs)},
+                                 {"control", control()}});
+        const auto direction = [&](const char* shape, const char* way) {
+            value d = value::object({{"value", m[shape]}});
+            const value* flow = m.find("flow");
+            if (flow) flow = flow->find(way);
+            if (flow)
+                for (const auto& [key, setting] : flow->as_map()) d[key.as_string()] = setting;
+            return d;
+        };
+        if (kind == "sink") v["to_server"] = direction("value", "up");
+        if (kind == "channel") v["to_server"] = direction("up", "up");
+        if (kind == "source") v["to_client"] = direction("value", "down");
+        if (kind == "channel") v["to_client"] = direction("down", "down");
+        return v;
+    }
+
     // The methods together as one interface in the sense of the Gene schema: calls come in, results
     // and errors go out.
     value interface_of(const value& members) const {
@@ -93,6 +163,7 @@ private:
         value::array results;
         value::array codecs{"msgpack", "json"};
         for (const auto& [name, m] : members.as_map()) {
+            if (m["kind"] != value("method")) continue;
             calls.push_back(call_of(name.as_string(), m));
             if (std::find(results.begin(), results.end(), m["result"]) == results.end())
                 results.push_back(m["result"]);

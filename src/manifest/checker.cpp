@@ -92,8 +92,9 @@ tuple_element element_of(const shape* s) {
 checker::checker(const model& m) : model_(m) {
     for (const std::vector<member>* all : {&m.members, &m.operations}) {
         for (const member& one : *all) {
-            if (!one.is_method()) continue;
+            if (!one.is_known()) continue;
             method& known = methods_[one.name];
+            known.kind = one.kind;
             for (const param& p : one.params) {
                 known.parameters.push_back({p.name.data(),
                                             shape_for(*p.type, nullptr, false, !p.optional),
@@ -240,17 +241,26 @@ void checker::fill_map(shape& s, const type& t) {
         (is_any(t.element) ? map_of<true> : map_of<false>)(key, shape_for(*t.element)));
 }
 
-std::string checker::unknown(std::string_view member) const {
+std::string checker::unknown(std::string_view member, use how) const {
     std::string known;
     for (const manifests::member& m : model_.members)
-        known.append(known.empty() ? "" : ", ").append(m.name);
-    return "no method " + coding::quoted(member) + "; the service has " +
-           (known.empty() ? "none" : known);
+        if (how == use::call ? m.is_method() : m.is_stream())
+            known.append(known.empty() ? "" : ", ").append(m.name);
+    return std::string(how == use::call ? "no method " : "no stream ") + coding::quoted(member) +
+           "; the service has " + (known.empty() ? "none" : known);
 }
 
-result<void> checker::check(std::string_view member, const value& arguments, codec c) const {
+result<void> checker::check(std::string_view member, const value& arguments, codec c,
+                            use how) const {
     const auto found = methods_.find(member);
-    if (found == methods_.end()) return error(errc::unsupported, unknown(member));
+    if (found == methods_.end()) return error(errc::unsupported, unknown(member, how));
+    if (const std::string_view kind = found->second.kind; (kind == "method") != (how == use::call))
+        return error(errc::unsupported,
+                     coding::quoted(member) + " is a " +
+                         (kind == "method"   ? "method, which is called"
+                          : kind == "source" ? "source, which is subscribed to, not called"
+                          : kind == "sink"   ? "sink, to which values are sent; it is not called"
+                                             : "channel, which is opened, not called"));
     base::byte_buffer encoded;
     TENON_TRY(coding::encode_value(c, arguments, encoded));
 

@@ -20,8 +20,11 @@ class checker {
 public:
     explicit checker(const model& m);
 
-    /// Errors: `unsupported` for an unknown member or what the codec cannot carry, `invalid`.
-    result<void> check(std::string_view member, const value& arguments, codec c) const;
+    /// What is done with the arguments.
+    enum class use : bool { call, open };
+    /// Errors: `unsupported` for an unknown member, one that is used in another way, or what the
+    /// codec cannot carry; `invalid`.
+    result<void> check(std::string_view member, const value& arguments, codec c, use how) const;
 
 private:
     // A type that is read within an array has no size, so that all elements are read to one place.
@@ -44,12 +47,13 @@ private:
     void fill_variant(shape& s, const type& t);
     void fill_nil_or(shape& s, const type& element);
     void fill_map(shape& s, const type& t);
-    std::string unknown(std::string_view member) const;
+    std::string unknown(std::string_view member, use how) const;
 
     const model& model_;
     std::map<variety, shape*> known_;
     std::vector<std::pair<shape*, variety>> to_fill_;
     struct method {
+        std::string_view kind;
         std::vector<coding::parameter> parameters;
         std::vector<void* (*)()> places;  // where each is read to
     };

@@ -76,7 +76,8 @@ private:
     }
     void compare_text(bool breaking, const std::string& where, std::string_view a,
                       std::string_view b, std::string_view none = "nothing") {
-        if (a != b) was(breaking, where, a.empty() ? none : a, b.empty() ? none : b);
+        if (a != b)
+            was(breaking, where, printable(a.empty() ? none : a), printable(b.empty() ? none : b));
     }
 
     void compare(const std::vector<member>& older, const std::vector<member>& newer) {
@@ -99,7 +100,7 @@ private:
         const std::string where(a.name);
         if (a.kind != b.kind) return was(true, where, a.kind, b.kind);
         if (a.doc != b.doc) add(false, where, "documentation changed");
-        if (!a.is_method()) return;
+        if (!a.is_known()) return;
         const auto flag = [&](bool breaking, bool before, bool after, const char* name) {
             if (before != after)
                 add(breaking, where, (after ? "is now " : "is no longer ") + std::string(name));
@@ -111,8 +112,25 @@ private:
         compare_text(true, where + " codec", a.codec, b.codec, "any");
         compare_text(false, where + " priority", a.priority, b.priority, "normal");
         compare_params(a, b);
-        compare(*a.result, *b.result, reader::client, where + " result");
+        if (a.result != nullptr) compare(*a.result, *b.result, reader::client, where + " result");
+        compare(a.up, b.up, reader::server, where + (a.is_channel() ? " up" : " value"));
+        compare(a.down, b.down, reader::client, where + (a.is_channel() ? " down" : " value"));
         compare_errors(a, b);
+    }
+
+    // A client may count on every value, or on the end of the stream, unless it has been told
+    // otherwise; what it sends itself goes by its own policy.
+    void compare(const direction& a, const direction& b, reader who, const std::string& where) {
+        if (a.value == nullptr) return;
+        compare(*a.value, *b.value, who, where);
+        const bool breaks = who == reader::client && a.overflow.empty();
+        compare_text(breaks, where + " overflow", a.overflow, b.overflow, "block");
+        compare_text(false, where + " key", a.key, b.key);
+        const auto number = [](std::uint32_t n) {
+            return n == 0 ? std::string() : std::to_string(n);
+        };
+        compare_text(false, where + " queue", number(a.queue), number(b.queue), "the default");
+        compare_text(false, where + " window", number(a.window), number(b.window), "the default");
     }
 
     static const param* find(const member& m, std::string_view name) {

@@ -208,9 +208,10 @@ TEST(compare, tells_of_the_service_and_its_members) {
     const auto method = tenon::parse_json(R"({"g": {"kind": "method"}})").value();
     EXPECT_EQ(said(before, with("members", method)), "! f: removed; g: added");
     EXPECT_EQ(said(before, with("operations", method)), "g: added");
-    EXPECT_EQ(
-        said(before, with("members", tenon::parse_json(R"({"f": {"kind": "source"}})").value())),
-        "! f: was method, is source");
+    EXPECT_EQ(said(before,
+                   with("members",
+                        tenon::parse_json(R"({"f": {"kind": "source", "value": "int"}})").value())),
+              "! f: was method, is source");
     EXPECT_EQ(said(before, with("endpoints", tenon::value::list({}))), "");
 }
 

@@ -41,7 +41,7 @@ TEST(to_cpp, refuses_what_cannot_be_a_name) {
               no + "the method \"class\" cannot be a name in C++");
     EXPECT_EQ(refusal(of("{}", R"({"S": {"is": "map", "fields": {"int": "int"}}})")),
               no + "the field \"int\" of S cannot be a name in C++");
-    EXPECT_EQ(refusal(of(R"({"f": {"kind": "source"}})")), no + "\"f\" is a source");
+    EXPECT_EQ(refusal(of(R"({"f": {"kind": "kettle"}})")), no + "\"f\" is a kettle");
     EXPECT_EQ(refusal(of("{}", R"({"A": {"is": "map", "fields": {"b": "#B"}},
                                    "B": {"is": "map", "fields": {"a": "#A?"}, "optional": ["a"]}})")),
               no + "the type A contains itself");

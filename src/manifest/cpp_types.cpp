@@ -68,7 +68,8 @@ void cpp_types::name_all() {
                 collect_tags(data);
             }
             for (const param& p : m.params) collect_tags(*p.type);
-            if (m.is_method()) collect_tags(*m.result);
+            for (const type* t : {m.result, m.up.value, m.down.value})
+                if (t != nullptr) collect_tags(*t);
         }
     }
     for (const type* t : model_.shapes) collect_tags_within(*t);

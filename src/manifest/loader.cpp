@@ -93,6 +93,16 @@ bool loader::get(const value& from, std::string_view name, bool& flag) {
     return true;
 }
 
+bool loader::get(const value& from, std::string_view name, std::uint32_t& count) {
+    const value* v = from.find(name);
+    if (v == nullptr) return true;
+    const auto* n = v->get_if<std::int64_t>();
+    if (n == nullptr || *n < 0 || *n > INT32_MAX)
+        return expected("a number of values", *v) || trouble_.in_member(name);
+    count = static_cast<std::uint32_t>(*n);
+    return true;
+}
+
 bool loader::load_top() {
     const value& all = model_.content;
     if (!all.is_map()) return expected("a map", all);
@@ -142,7 +152,9 @@ bool loader::load_interfaces() {
     for (const auto& [name, content] : interfaces->as_map())
         if (!load_interface(content))
             return trouble_.in_member(name.as_string()) || trouble_.in_member("interfaces");
+    // Without methods there are only those of streams.
     const value* own = interfaces->find(model_.service);
+    if (own == nullptr) own = &interfaces->as_map().front().second;
     const value* control = own == nullptr ? nullptr : own->find("control");
     model_.control = control == nullptr || *control != value(false);
     return true;
@@ -196,17 +208,52 @@ bool loader::load_members(std::string_view where, std::vector<member>& into) {
 bool loader::load_member(const value& v, member& m) {
     if (!v.is_map()) return expected("a map", v);
     if (!get(v, "kind", m.kind, true) || !get(v, "doc", m.doc, false)) return false;
-    if (!m.is_method()) return true;
+    if (!m.is_known()) return true;
     if (!get(v, "idempotent", m.idempotent) || !get(v, "blocking", m.blocking) ||
         !get(v, "serial", m.serial) || !get(v, "codec", m.codec, false) ||
         !get(v, "priority", m.priority, false))
         return false;
     if (m.priority == "normal") m.priority = {};
     if (!load_params(v, m)) return trouble_.in_member("params");
-    static const value nothing("nil");
-    m.result = v.find("result") != nullptr ? load_shape_of(v, "result") : load_shape(nothing);
-    if (m.result == nullptr) return false;
+    if (!load_values(v, m)) return false;
     return load_errors(v, m) || trouble_.in_member("errors");
+}
+
+// What a method or sink answers, and what passes on a stream.
+bool loader::load_values(const value& v, member& m) {
+    static const value nothing("nil");
+    if (m.is_method() || m.is_sink()) {
+        m.result = v.find("result") != nullptr ? load_shape_of(v, "result") : load_shape(nothing);
+        if (m.result == nullptr) return false;
+    }
+    const auto load = [&](direction& d, const char* name) {
+        if (v.find(name) == nullptr) return missing(name);
+        d.value = load_shape_of(v, name);
+        return d.value != nullptr;
+    };
+    if (m.is_source() && !load(m.down, "value")) return false;
+    if (m.is_sink() && !load(m.up, "value")) return false;
+    if (m.is_channel() && (!load(m.up, "up") || !load(m.down, "down"))) return false;
+    return load_flow(v, m) || trouble_.in_member("flow");
+}
+
+bool loader::load_flow(const value& v, member& m) {
+    const value* flow = m.is_stream() ? v.find("flow") : nullptr;
+    if (flow == nullptr) return true;
+    if (!flow->is_map()) return expected("a map", *flow);
+    return load_flow(*flow, "up", m.up) && load_flow(*flow, "down", m.down);
+}
+
+// Of a direction that there is not, it says nothing.
+bool loader::load_flow(const value& flow, std::string_view name, direction& d) {
+    const value* v = d.value == nullptr ? nullptr : flow.find(name);
+    if (v == nullptr) return true;
+    if (!v->is_map()) return expected("a map", *v) || trouble_.in_member(name);
+    if (!get(*v, "overflow", d.overflow, false) || !get(*v, "key", d.key, false) ||
+        !get(*v, "queue", d.queue) || !get(*v, "window", d.window))
+        return trouble_.in_member(name);
+    if (d.overflow == "block") d.overflow = {};
+    return true;
 }
 
 bool loader::load_params(const value& v, member& m) {

@@ -27,6 +27,9 @@ private:
     bool load_direction(const value& v, std::string_view name, bool expected);
     bool load_members(std::string_view where, std::vector<member>& into);
     bool load_member(const value& v, member& m);
+    bool load_values(const value& v, member& m);
+    bool load_flow(const value& v, member& m);
+    bool load_flow(const value& flow, std::string_view name, direction& d);
     bool load_params(const value& v, member& m);
     bool load_param(const value& v, member& m);
     bool load_errors(const value& v, member& m);
@@ -34,6 +37,7 @@ private:
     // Members of maps; false if there, but wrong, or if missing and required.
     bool get(const value& from, std::string_view name, std::string_view& text, bool required);
     bool get(const value& from, std::string_view name, bool& flag);
+    bool get(const value& from, std::string_view name, std::uint32_t& count);
     bool missing(std::string_view name);
     bool expected(std::string_view what, const value& got);
 

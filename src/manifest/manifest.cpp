@@ -57,7 +57,11 @@ std::string_view manifest::purpose() const noexcept { return model_->purpose; }
 const std::string& manifest::hash() const noexcept { return model_->hash; }
 
 result<void> manifest::check_call(std::string_view member, const value& arguments, codec c) const {
-    return model_->arguments_checker().check(member, arguments, c);
+    return model_->arguments_checker().check(member, arguments, c, manifests::checker::use::call);
+}
+
+result<void> manifest::check_open(std::string_view member, const value& arguments, codec c) const {
+    return model_->arguments_checker().check(member, arguments, c, manifests::checker::use::open);
 }
 
 }  // namespace tenon::inline v0

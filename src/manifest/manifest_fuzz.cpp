@@ -18,7 +18,8 @@ const manifest& known() {
         "version": "1", "purpose": "", "interfaces": {"s": {"purpose": "", "type": "send+recv",
         "to_server": {"value": "any"}, "to_client": {"value": "any"}}},
         "members": {"f": {"kind": "method", "params": [{"name": "a", "shape": "#S"}],
-        "result": "#S"}}, "shapes": {"S": {"is": "map", "fields": {"x": "int", "next":
+        "result": "#S"}, "g": {"kind": "source", "value": "#S", "flow": {"down": {"overflow":
+        "latest", "key": "x"}}}, "h": {"kind": "channel", "up": "#S", "down": "int"}}, "shapes": {"S": {"is": "map", "fields": {"x": "int", "next":
         {"is": "array", "of": "#S"}, "u": {"is": "union", "of": ["int", "string", "#S"]}}}}})")
                                   .value();
     return m;
@@ -34,6 +35,7 @@ void check_calls(const manifest& m) {
             for (const value& arguments : some) {
                 (void)m.check_call((*members)[i].name, arguments);
                 (void)m.check_call((*members)[i].name, arguments, codec::json);
+                (void)m.check_open((*members)[i].name, arguments);
             }
         }
     }

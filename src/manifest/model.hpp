@@ -68,12 +68,25 @@ struct declared_error {
     const manifests::type* data;  // may be null
 };
 
+/// One direction of a stream: what passes, and how it flows if that is declared.
+struct direction {
+    const type* value = nullptr;  // null: there is no such direction
+    std::string_view overflow;    // empty: block
+    std::string_view key;         // of `latest`; empty: none that has a name
+    std::uint32_t queue = 0;      // values that wait at the sender; 0: as usual, likewise
+    std::uint32_t window = 0;
+
+    bool is_declared() const noexcept { return !overflow.empty() || queue != 0 || window != 0; }
+};
+
 struct member {
     std::string_view name;
-    std::string_view kind;  // "method"; of others only name, kind and doc are known
+    std::string_view kind;  // of those that is_known() does not know: name, kind and doc only
     std::string_view doc;
     std::vector<param> params;
-    const type* result = nullptr;
+    const type* result = nullptr;  // of a method, or of a sink: its reply
+    direction up;                  // of a sink or channel: what the client sends
+    direction down;                // of a source or channel
     std::vector<declared_error> errors;
     bool idempotent = false;
     bool blocking = false;
@@ -82,6 +95,11 @@ struct member {
     std::string_view priority;  // likewise; "low", "high"
 
     bool is_method() const noexcept { return kind == "method"; }
+    bool is_source() const noexcept { return kind == "source"; }
+    bool is_sink() const noexcept { return kind == "sink"; }
+    bool is_channel() const noexcept { return kind == "channel"; }
+    bool is_stream() const noexcept { return is_source() || is_sink() || is_channel(); }
+    bool is_known() const noexcept { return is_method() || is_stream(); }
 };
 
 class model {

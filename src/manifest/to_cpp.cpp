@@ -44,6 +44,9 @@ public:
             all.append("#include <").append(h).append(">\n");
         if (!types_.headers().empty()) all += "\n";
         all += "#include \"tenon/contract.hpp\"\n";
+        if (std::any_of(model_.members.begin(), model_.members.end(),
+                        [](const member& m) { return m.is_stream(); }))
+            all += "#include \"tenon/stream_members.hpp\"\n";
         if (!types_.order().empty()) all += "#include \"tenon/struct.hpp\"\n";
         all.append("\nnamespace ").append(space_).append(" {\n\n").append(definitions);
         return all + "\n}  // namespace " + space_ + "\n";
@@ -70,13 +73,17 @@ private:
         if (model_.members.size() > 256) refuse_cpp("it has more than 256 methods");
         for (const member& m : model_.members) {
             const std::string method = coding::quoted(m.name);
-            if (!m.is_method()) refuse_cpp(method + " is a " + printable(m.kind));
+            if (!m.is_known()) refuse_cpp(method + " is a " + printable(m.kind));
             if (!is_cpp_name(m.name))
                 refuse_cpp("the method " + method + " cannot be a name in C++");
             if (!m.codec.empty() && !codec_from_string(m.codec))
                 refuse_cpp("the codec of " + method + " is unknown");
             if (!m.priority.empty() && m.priority != "low" && m.priority != "high")
                 refuse_cpp("the priority of " + method + " is unknown");
+            check_flow(m.up, method);
+            check_flow(m.down, method);
+            if (m.is_stream() && (m.idempotent || m.serial))
+                refuse_cpp("the stream " + method + " is idempotent or serial");
             if (m.name == "describe" && needs_description())
                 refuse_cpp("a method is called \"describe\"");
             for (const param& p : m.params)
@@ -84,6 +91,19 @@ private:
                     refuse_cpp("the parameter " + coding::quoted(p.name) + " of " + method +
                                " cannot be written in C++");
         }
+    }
+
+    static void check_flow(const direction& d, const std::string& member) {
+        constexpr std::string_view policies[] = {"", "drop_new", "drop_old", "latest", "fail"};
+        if (std::find(std::begin(policies), std::end(policies), d.overflow) == std::end(policies))
+            refuse_cpp("the overflow policy of " + member + " is unknown");
+        if (d.key.empty()) return;
+        const type& t = d.value->real();
+        const bool is_field = t.kind == kind::structure && !t.name.empty() &&
+                              std::any_of(t.fields.begin(), t.fields.end(),
+                                          [&](const field& f) { return f.name == d.key; });
+        if (!is_field || d.overflow != "latest")
+            refuse_cpp("the key of " + member + " is no field of its values");
     }
 
     std::string comment() const {
@@ -171,14 +191,37 @@ private:
             std::vector<std::string> params;
             for (const param& p : m.params)
                 params.push_back(types_.write(*p.type, p.optional, beside));
-            std::string end = ")";
-            for (const declared_error& e : m.errors)
-                end += ", " + types_.write(*e.data, true_if_optional(*e.data), beside);
-            text += cpp_list("    tenon::method<" + types_.write_result(*m.result, beside) + "(",
-                             params, end + "> " + std::string(m.name) + ";\n");
+            const std::string end = "> " + std::string(m.name) + ";\n";
+            if (m.is_method()) {
+                std::string errors;
+                for (const std::string& e : errors_of(m, beside)) errors.append(", ").append(e);
+                text +=
+                    cpp_list("    tenon::method<" + types_.write_result(*m.result, beside) + "(",
+                             params, ")" + errors + end);
+            } else if (m.is_source()) {
+                text += cpp_list("    tenon::source<" + values_of(m.down, beside) + "(", params,
+                                 ")" + end);
+            } else {
+                std::vector<std::string> types{values_of(m.up, beside)};
+                if (m.is_channel()) types.push_back(values_of(m.down, beside));
+                else if (m.result->real().kind != kind::nothing || !params.empty())
+                    types.push_back(types_.write_result(*m.result, beside));
+                types.insert(types.end(), params.begin(), params.end());
+                text += cpp_list("    tenon::" + std::string(m.kind) + "<", types, end);
+            }
         }
-        if (needs_description()) text += describe();
+        if (needs_description()) text += describe(beside);
         return text + "};\n" + interface();
+    }
+
+    std::string values_of(const direction& d, const std::set<std::string_view>& beside) {
+        return types_.write(*d.value, true_if_optional(*d.value), beside);
+    }
+    std::vector<std::string> errors_of(const member& m, const std::set<std::string_view>& beside) {
+        std::vector<std::string> all;
+        for (const declared_error& e : m.errors)
+            all.push_back(types_.write(*e.data, true_if_optional(*e.data), beside));
+        return all;
     }
 
     static bool true_if_optional(const type& t) { return t.real().kind == kind::optional; }
@@ -200,7 +243,8 @@ private:
 
     static bool is_described(const member& m) {
         if (!m.doc.empty() || m.idempotent || m.blocking || m.serial || !m.codec.empty() ||
-            !m.priority.empty())
+            !m.priority.empty() || m.up.is_declared() || m.down.is_declared() ||
+            (m.is_stream() && !m.errors.empty()))
             return true;
         for (const param& p : m.params)
             if (p.default_value != nullptr) return true;
@@ -213,12 +257,13 @@ private:
         return false;
     }
 
-    std::string describe() const {
+    std::string describe(const std::set<std::string_view>& beside) {
         std::string text = "\n    static void describe(tenon::description<" + name_ + ">& d) {\n";
         if (!model_.purpose.empty()) text += chain("d", {call("doc", model_.purpose)});
         for (const member& m : model_.members)
             if (is_described(m))
-                text += chain("d[&" + name_ + "::" + std::string(m.name) + "]", calls_of(m));
+                text +=
+                    chain("d[&" + name_ + "::" + std::string(m.name) + "]", calls_of(m, beside));
         return text + "    }\n";
     }
 
@@ -234,7 +279,7 @@ private:
         return all + ")";
     }
 
-    static std::vector<std::string> calls_of(const member& m) {
+    std::vector<std::string> calls_of(const member& m, const std::set<std::string_view>& beside) {
         std::vector<std::string> calls;
         if (!m.doc.empty()) calls.push_back(call("doc", m.doc));
         if (m.idempotent) calls.emplace_back(".idempotent()");
@@ -247,7 +292,29 @@ private:
             if (p.default_value != nullptr)
                 calls.push_back(".default_value(" + literal(p.name) + ", " +
                                 cpp_value(*p.default_value) + ")");
+        if (m.is_stream() && !m.errors.empty()) {
+            std::string errors;
+            for (const std::string& e : errors_of(m, beside))
+                errors.append(errors.empty() ? "" : ", ").append(e);
+            calls.push_back(".errors<" + errors + ">()");
+        }
+        add_flow(m, m.up, ".up()", beside, calls);
+        add_flow(m, m.down, ".down()", beside, calls);
         return calls;
+    }
+
+    void add_flow(const member& m, const direction& d, const char* which,
+                  const std::set<std::string_view>& beside, std::vector<std::string>& calls) {
+        if (!d.is_declared()) return;
+        if (m.is_channel()) calls.emplace_back(which);
+        const std::string queue = d.queue == 0 ? "" : ", " + std::to_string(d.queue);
+        if (!d.key.empty())
+            calls.push_back(".latest(&" + values_of(d, beside) + "::" + std::string(d.key) + queue +
+                            ")");
+        else if (!d.overflow.empty() || d.queue != 0)
+            calls.push_back(".overflow(tenon::overflow::" +
+                            std::string(d.overflow.empty() ? "block" : d.overflow) + queue + ")");
+        if (d.window != 0) calls.push_back(".window(" + std::to_string(d.window) + ")");
     }
 
     static std::string chain(const std::string& object, const std::vector<std::string>& calls) {

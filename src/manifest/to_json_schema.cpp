@@ -25,7 +25,7 @@ public:
         value defs = value::map();
         for (const std::vector<member>* members : {&model_.members, &model_.operations})
             for (const member& m : *members)
-                if (m.is_method()) write(m, defs);
+                if (m.is_known()) write(m, defs);
         for (const type* t : model_.shapes) defs[t->name] = write(*t->shape);
         all["$defs"] = std::move(defs);
         return all;
@@ -37,7 +37,13 @@ private:
         value params = arguments(m);
         if (!m.doc.empty()) params["description"] = m.doc;
         defs[name + ".params"] = std::move(params);
-        defs[name + ".result"] = write(*m.result->shape);
+        if (m.is_source()) defs[name + ".value"] = write(*m.down.value->shape);
+        if (m.is_sink()) defs[name + ".value"] = write(*m.up.value->shape);
+        if (m.is_channel()) {
+            defs[name + ".up"] = write(*m.up.value->shape);
+            defs[name + ".down"] = write(*m.down.value->shape);
+        }
+        if (m.result != nullptr) defs[name + ".result"] = write(*m.result->shape);
         for (const declared_error& e : m.errors)
             defs[name + ".error." + std::string(e.name)] =
                 e.data == nullptr ? value(true) : write(*e.data->shape);

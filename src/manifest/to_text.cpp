@@ -42,7 +42,9 @@ private:
         std::vector<std::string> params;
         for (const param& p : m.params) params.push_back(describe(p));
         std::string result;
-        if (m.is_method() && m.result->real().kind != kind::nothing)
+        if (m.up.value != nullptr) params.push_back("stream of " + notation(*m.up.value));
+        if (m.down.value != nullptr) result = " -> stream of " + notation(*m.down.value);
+        else if (m.is_known() && m.result->real().kind != kind::nothing)
             result = " -> " + notation(*m.result);
         std::string flags = flags_of(m);
         list("  " + std::string(m.name) + "(", params, ")" + result, flags);
@@ -76,7 +78,22 @@ private:
         add(m.serial, "serial");
         add(!m.codec.empty(), m.codec);
         add(!m.priority.empty(), std::string(m.priority) + " priority");
+        const bool both = m.up.value != nullptr && m.down.value != nullptr;
+        add(m.up.is_declared(), (both ? "up " : "") + describe(m.up));
+        add(m.down.is_declared(), (both ? "down " : "") + describe(m.down));
         return printable(s);
+    }
+
+    // "drop_old 100 window 500", "latest by symbol"
+    static std::string describe(const direction& d) {
+        std::string s(d.overflow);
+        const auto add = [&](std::string_view word, std::string_view what) {
+            s.append(s.empty() ? "" : " ").append(word).append(what);
+        };
+        if (!d.key.empty()) add("by ", d.key);
+        if (d.queue != 0) add(d.overflow.empty() ? "queue " : "", std::to_string(d.queue));
+        if (d.window != 0) add("window ", std::to_string(d.window));
+        return s;
     }
 
     // On one line if it fits there, else one entry per line.

@@ -65,9 +65,7 @@ result<detail::stream_ends> try_open(const client& c, std::string_view route,
         const value one = !is_list ? arguments : arguments.size() == 1 ? arguments[0] : value();
         TENON_TRY(coding::encode_value(wire_codec, one, encoded));
     } else {
-        auto fits = core.manifests().check(core, route, arguments, wire_codec, options);
-        // A manifest that knows of calls only leaves streams to the server.
-        if (!fits && fits.error().code() != errc::unsupported) return std::move(fits).error();
+        TENON_TRY(core.manifests().check_open(core, route, arguments, wire_codec, options));
         TENON_TRY(coding::encode_value(wire_codec, arguments, encoded));
     }
     const bool has_arguments = arguments.size() != 0;

@@ -39,6 +39,9 @@ void check_types(const std::string& where, const detail::method_info& m) {
     for (std::uint32_t i = 0; i < m.signature->param_count; ++i)
         types.push_back({m.param_names[i].c_str(), m.signature->params[i]});
     types.push_back({"result", m.signature->result});
+    if (const detail::stream_types* stream = m.signature->stream)
+        for (const detail::value_ops* values : {stream->up, stream->down})
+            types.push_back({"value", values->type});
     auto fit = coding::check_types(*m.wire_codec, types);
     if (!fit)
         throw failure(error(fit.error().code(), where + ": " + std::string(fit.error().message())));
@@ -53,9 +56,62 @@ void check_params(const std::string& where, const detail::method_info& m) {
     if (m.wire_codec) check_types(where, m);
 }
 
+// Whether objects of the type hold what only points to their text or bytes.
+bool has_views(const shape& s, std::vector<const shape*>& seen) {
+    if (std::find(seen.begin(), seen.end(), &s) != seen.end()) return false;
+    seen.push_back(&s);
+    const auto within = [&](const shape* inner) { return has_views(*inner, seen); };
+    switch (s.kind) {
+        case kind::string_view:
+        case kind::bytes_view: return true;
+        case kind::optional: return within(s.optional->element);
+        case kind::array:
+        case kind::vector: return within(s.sequence->element);
+        case kind::map: return within(s.map->key) || within(s.map->mapped);
+        case kind::indirect: return within(s.indirect->element);
+        case kind::variant:
+            return std::any_of(s.variant->alternatives, s.variant->alternatives + s.variant->count,
+                               [&](const alternative& a) { return within(a.type); });
+        case kind::tuple:
+            return std::any_of(s.tuple->elements, s.tuple->elements + s.tuple->count,
+                               [&](const tuple_element& e) { return within(e.type); });
+        case kind::structure:
+            return std::any_of(s.structure->members, s.structure->members + s.structure->count,
+                               [&](const member& m) { return within(m.type); });
+        default: return false;
+    }
+}
+
+// Flags, flow and values of a stream; a method has no flow.
+void check_stream(const std::string& where, const detail::method_info& m) {
+    if (!m.signature->stream) {
+        if (m.up.is_declared() || m.down.is_declared())
+            bad(where + " is a method, and only streams have an overflow policy or a window");
+        return;
+    }
+    const detail::stream_types& stream = *m.signature->stream;
+    const std::string what = where + " is a " + detail::name_of(stream.kind);
+    if (m.flags.idempotent)
+        bad(what + " and cannot be idempotent: streams are not opened again by themselves");
+    if (m.flags.serial) bad(what + " and cannot be serial: the next one would wait until it ends");
+    std::vector<const shape*> seen;
+    for (const detail::value_ops* values : {stream.up, stream.down})
+        if (has_views(*values->type, seen))
+            bad(what +
+                " whose values hold views, which they would outlive: use std::string or "
+                "tenon::bytes");
+    constexpr std::uint32_t most = 0x7FFF'FFFF;  // of a REQUEST_N
+    if (m.up.window > most || m.down.window > most) bad(what + " with too large a window");
+}
+
 }  // namespace
 
 namespace detail {
+
+const char* name_of(member_kind k) noexcept {
+    constexpr const char* names[] = {"method", "source", "sink", "channel"};
+    return names[static_cast<std::size_t>(k)];
+}
 
 method_info& contract_info::add(std::string_view name, std::string_view params,
                                 const signature& types) {
@@ -83,6 +139,7 @@ void contract_info::check() const {
         if (std::any_of(methods.data(), &m, [&](const auto& o) { return o.name == m.name; }))
             throw failure(error(errc::conflict, where + " is there twice"));
         check_params(where, m);
+        check_stream(where, m);
     }
 }
 
@@ -92,6 +149,7 @@ void contract_info::check_operation(const method_info& m) const {
                         m.name.find("..") == std::string::npos && m.name.front() != '.' &&
                         m.name.back() != '.';
     if (!dotted) bad(where + ": a control operation has a name with a dot, like \"cache.clear\"");
+    if (m.signature->stream) bad(where + ": a control operation is a method, not a stream");
     check_params(where, m);
 }
 
@@ -109,6 +167,12 @@ void method_info::declare(const declared_error& e) {
     ++own->error_count;
     own_signature_ = std::move(own);
     signature = own_signature_.get();
+}
+
+flow_settings method_info::flow_of(bool server) const {
+    flow_settings flow = server ? down : up;
+    flow.window = server ? up.window : down.window;
+    return flow;
 }
 
 void method_info::set_default(std::string_view param, value v) {

@@ -25,7 +25,7 @@ public:
           codec_(info.wire_codec.value_or(core_->options().codec)),
           codec_is_refused_(!core_->check_codec(codec_)),
           idempotent_(info.flags.idempotent),
-          flow_(info.flow),
+          flow_(info.flow_of(false)),
           urgency_(info.flags.priority.value_or(priority::normal)) {
         core_->put_metadata(metadata_, route_, codec_);
         for (std::uint32_t i = 0; i < info.signature->param_count; ++i) {
@@ -136,7 +136,7 @@ private:
                                           const direct_client::bounds& b,
                                           const detail::flow_settings& flow,
                                           const stream_start& start, const stream_origin& origin) {
-        auto m = here_.begin(*core_, route_, args.types);
+        auto m = here_.begin(*core_, route_, args.types, true);
         if (!m) return std::move(m).error();
         base::byte_buffer room;
         auto rq = request_here(**m, args, b, room);
@@ -146,7 +146,7 @@ private:
 
     result<void> call_here(const detail::call_arguments& args, void* object,
                            const direct_client::bounds& b) {
-        auto m = here_.begin(*core_, route_, args.types);
+        auto m = here_.begin(*core_, route_, args.types, false);
         if (!m) return std::move(m).error();
         base::byte_buffer room;
         auto rq = request_here(**m, args, b, room);
@@ -157,7 +157,7 @@ private:
     void start_here(const detail::call_arguments& args, async_call& call,
                     const direct_client::bounds& b) {
         base::byte_buffer room;
-        if (auto m = here_.begin(*core_, route_, args.types); !m) {
+        if (auto m = here_.begin(*core_, route_, args.types, false); !m) {
             call.failed = std::move(m).error();
         } else if (auto rq = request_here(**m, args, b, room); !rq) {
             (*m)->server->end_call();
@@ -434,7 +434,7 @@ result<bytes> direct_client::call_encoded(std::string_view route, codec c, bytes
 result<bytes> direct_client::call_encoded_here(std::string_view route, codec c,
                                                bytes_view arguments, const bounds& b) {
     local_resolver once;
-    auto m = once.begin(*this, route, nullptr);
+    auto m = once.begin(*this, route, nullptr, false);
     if (!m) return std::move(m).error();
     local_request rq;
     rq.wire_codec = c;
@@ -477,7 +477,7 @@ result<detail::stream_ends> direct_client::open_stream(const dynamic_stream& s) 
                     {{}, {}, false, s.options->start, s.options->origin});
     }
     local_resolver once;
-    auto m = once.begin(*this, s.route, nullptr);
+    auto m = once.begin(*this, s.route, nullptr, true);
     if (!m) return std::move(m).error();
     local_request rq;
     rq.wire_codec = s.wire_codec;

@@ -13,6 +13,7 @@ class shared_function final : public detail::handler {
 public:
     explicit shared_function(std::shared_ptr<detail::handler> f) : function_(std::move(f)) {}
     void serve(context& ctx) override { function_->serve(ctx); }
+    bool may_block() const noexcept override { return function_->may_block(); }
 
 private:
     const std::shared_ptr<detail::handler> function_;
@@ -30,6 +31,33 @@ struct functions::table {
     detail::method_info itself;  // what is said before the first add()
     std::deque<entry> entries;   // not moved about: they are being described
 };
+
+namespace {
+
+detail::member_kind kind_of_stream(const detail::method_info& info) {
+    if (!info.signature || !info.signature->stream)
+        throw failure(error(errc::invalid,
+                            "overflow() and window() stand behind the stream that "
+                            "they describe"));
+    return info.signature->stream->kind;
+}
+
+}  // namespace
+
+functions& functions::overflow(tenon::overflow policy, std::uint32_t waiting) {
+    const detail::member_kind kind = kind_of_stream(*info_);
+    const auto set = [&](detail::flow_settings& f) { f.overflow = policy, f.buffer = waiting; };
+    if (kind != detail::member_kind::source) set(info_->up);
+    if (kind != detail::member_kind::sink) set(info_->down);
+    return *this;
+}
+
+functions& functions::window(std::uint32_t values) {
+    const detail::member_kind kind = kind_of_stream(*info_);
+    if (kind != detail::member_kind::source) info_->up.window = values;
+    if (kind != detail::member_kind::sink) info_->down.window = values;
+    return *this;
+}
 
 functions::functions(std::string publisher, std::string service, std::string version)
     : describes(nullptr), table_(std::make_shared<table>()) {

@@ -42,17 +42,18 @@ result<manifest> known_manifests::fetch(client_core& client, std::string_view se
 }
 
 result<void> known_manifests::check(client_core& client, std::string_view route,
-                                    const value& arguments, codec c, const call_options& how) {
+                                    const value& arguments, codec c, const call_options& how,
+                                    checking check_of) {
     // Relaxed: a call that does not come after fetch() need not be checked.
     if (!any_.load(std::memory_order_relaxed)) return {};
     const std::string_view service = service_of(route);
     const auto known = find(service);
     if (!known || service.size() == route.size()) return {};
     const std::string_view member = route.substr(service.size() + 1);
-    auto fits = known->check_call(member, arguments, c);
+    auto fits = ((*known).*check_of)(member, arguments, c);
     if (fits) return fits;
     if (const auto now = fetch(client, service, how); now && now->hash() != known->hash())
-        fits = now->check_call(member, arguments, c);
+        fits = ((*now).*check_of)(member, arguments, c);
     if (!fits) return std::move(fits).error().set_may_have_run(false);
     return fits;
 }

@@ -23,9 +23,19 @@ public:
     /// Whether the call fits the manifest, if there is one. Before it is refused the server is asked
     /// whether that has changed.
     result<void> check(client_core& client, std::string_view route, const value& arguments, codec c,
-                       const call_options& how);
+                       const call_options& how) {
+        return check(client, route, arguments, c, how, &manifest::check_call);
+    }
+    /// The same for a stream that is opened.
+    result<void> check_open(client_core& client, std::string_view route, const value& arguments,
+                            codec c, const call_options& how) {
+        return check(client, route, arguments, c, how, &manifest::check_open);
+    }
 
 private:
+    using checking = result<void> (manifest::*)(std::string_view, const value&, codec) const;
+    result<void> check(client_core& client, std::string_view route, const value& arguments, codec c,
+                       const call_options& how, checking fits);
     std::optional<manifest> find(std::string_view service);
 
     std::atomic<bool> any_{false};

@@ -383,7 +383,7 @@ void fill_local_call(service_call& call, const local_request& rq, const server_c
 
 result<const local_method*> local_resolver::begin(const direct_client& client,
                                                   std::string_view route,
-                                                  const detail::signature* types) {
+                                                  const detail::signature* types, bool is_stream) {
     if (auto e = client.runtime().unusable()) return *std::move(e);
     if (const local_method* known = current_.load(std::memory_order_acquire))
         if (known->server->begin_call()) return known;
@@ -400,6 +400,10 @@ result<const local_method*> local_resolver::begin(const direct_client& client,
         error e = server->methods().missing(route, scope::process);
         server->end_call();
         return e.set_may_have_run(false);
+    }
+    if (is_stream != (method->signature().stream != nullptr)) {
+        server->end_call();
+        return method->misused();
     }
     const bool same = types && same_types(*types, method->signature());
     const local_method& found = all_.emplace_back(local_method{std::move(server), method, same});

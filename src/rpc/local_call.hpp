@@ -56,9 +56,10 @@ struct local_method {
 /// Finds a method by route and remembers it as long as its server runs. Thread-safe.
 class local_resolver {
 public:
-    /// The method, with server_core::begin_call() done. `types` null: never the same types.
+    /// The member, with server_core::begin_call() done; `unsupported` if it is a stream and a method
+    /// is meant, or the reverse. `types` null: never the same types.
     result<const local_method*> begin(const direct_client& client, std::string_view route,
-                                      const detail::signature* types);
+                                      const detail::signature* types, bool is_stream);
 
 private:
     std::atomic<const local_method*> current_{nullptr};

@@ -79,6 +79,14 @@ void method_entry::note_slow() noexcept {
         route_);
 }
 
+error method_entry::misused() const {
+    constexpr const char* uses[] = {
+        "method: call it (request/response)", "source: subscribe to it (request/stream)",
+        "sink: open a stream to it (request/channel)", "channel: open it (request/channel)"};
+    return error(errc::unsupported, route_ + " is a " + uses[static_cast<std::size_t>(kind())])
+        .set_may_have_run(false);
+}
+
 method_stats method_entry::stats() const {
     const counter_parts::totals t = counters.read();
     method_stats s;
@@ -87,6 +95,8 @@ method_stats method_entry::stats() const {
     s.slow = t.slow;
     s.on_pool = on_pool();
     s.in_flight = t.in_flight;
+    s.kind = detail::name_of(kind());
+    s.streams = open_streams.load(std::memory_order_relaxed);
     for (std::size_t i = 0; i < method_counters::codes; ++i) {
         const std::uint64_t n = t.errors[i];
         if (n == 0) continue;

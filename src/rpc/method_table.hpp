@@ -47,6 +47,11 @@ public:
     scopes seen() const noexcept { return seen_; }
     const detail::signature& signature() const noexcept { return *info_.signature; }
     const detail::method_info& info() const noexcept { return info_; }
+    detail::member_kind kind() const noexcept {
+        return signature().stream ? signature().stream->kind : detail::member_kind::method;
+    }
+    /// For who takes it for a member of another kind.
+    error misused() const;
     std::span<const coding::parameter> parameters() const noexcept { return parameters_; }
     /// Of calls that do not say otherwise.
     tenon::priority urgency() const noexcept { return urgency_; }
@@ -67,6 +72,7 @@ public:
     void note_slow() noexcept;
 
     counter_parts counters;
+    std::atomic<std::uint64_t> open_streams{0};
     method_stats stats() const;
 
 private:

@@ -125,6 +125,10 @@ std::string metrics_of(const server_core& server, observer who) {
     put_counts(w, "tenon_in_flight", "gauge",
                "Calls not answered yet, without quick ones at their first try.", methods,
                &counter_parts::totals::in_flight);
+    w.family("tenon_streams", "gauge", "Streams that are open, of sources, sinks and channels.");
+    for (const counted_method& m : methods)
+        if (m.method->kind() != detail::member_kind::method)
+            w.sample("", labels_of(*m.method), m.method->open_streams.load());
     put_counts(w, "tenon_slow_runs_total", "counter", "Runs that held an event loop for too long.",
                methods, &counter_parts::totals::slow);
     w.family("tenon_call_seconds", "histogram",

@@ -314,19 +314,14 @@ namespace {
 /// Why such a request is none for this member.
 std::optional<error> check_kind(const method_entry& member, wire::request_kind asked) {
     using detail::member_kind;
-    const detail::stream_types* const types = member.signature().stream;
-    const member_kind kind = types ? types->kind : member_kind::method;
+    const member_kind kind = member.kind();
     const bool is_stream = asked == wire::request_kind::stream;
     const bool is_channel = asked == wire::request_kind::channel;
-    const char* what = nullptr;
-    if (kind == member_kind::method && (is_stream || is_channel))
-        what = " is a method: use request/response";
-    else if (kind == member_kind::source && !is_stream) what = " is a source: use request/stream";
-    else if (kind == member_kind::sink && !is_channel) what = " is a sink: use request/channel";
-    else if (kind == member_kind::channel && !is_channel)
-        what = " is a channel: use request/channel";
-    if (!what) return std::nullopt;
-    return error(errc::unsupported, member.route() + what);
+    const bool fits = kind == member_kind::method   ? !is_stream && !is_channel
+                      : kind == member_kind::source ? is_stream
+                                                    : is_channel;
+    if (fits) return std::nullopt;
+    return member.misused();
 }
 
 }  // namespace
@@ -357,7 +352,7 @@ void server_connection::fill(service_call& call, wire::event& ev,
 loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
                                           const wire::request_metadata& meta, codec wire_codec) {
     stream_plan plan{method.signature().stream,
-                     method.info().flow,
+                     method.info().flow_of(true),
                      wire_codec,
                      server_->decoding(),
                      &server_->runtime().spin(),
@@ -365,6 +360,7 @@ loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
                      &method};
     auto* const stream = new wire_stream(*this, this, plan);
     stream->attach(ev.stream);
+    stream->count_in(method.open_streams);
     const stream_status asked = ev.has_metadata ? read_stream_status(ev.metadata) : stream_status();
     stream->begin(ev.n, asked);
     stream->set_route(method.route());
@@ -409,8 +405,7 @@ loop::turn server_connection::on_request(wire::event& ev) {
         return refuse(ev, problem.set_may_have_run(false)), loop::turn::done;
     }
     method_entry* const method = *found;
-    if (auto unfit = check_kind(*method, ev.request))
-        return refuse(ev, unfit->set_may_have_run(false)), loop::turn::done;
+    if (auto unfit = check_kind(*method, ev.request)) return refuse(ev, *unfit), loop::turn::done;
     if (method->signature().stream) return open_stream(ev, *method, meta, wire_codec);
     service_call call(server_->runtime(), *method, *this, peer_);
     fill(call, ev, meta, wire_codec);

@@ -30,27 +30,14 @@ struct flood {
 TENON_INTERFACE(flood, "test", "flood", "1.0.0", waits, drops_new, drops_old, keeps_latest, fails,
                 large, large_latest)
 
-bool same_key(const void* a, const void* b) {
-    return *static_cast<const int*>(a) % 4 == *static_cast<const int*>(b) % 4;
-}
-
-/// Access to what members are described with.
-struct flow_of : tenon::method_description {
-    explicit flow_of(const tenon::method_description& d) : method_description(d) {}
-    void set(overflow policy, std::uint32_t values, std::uint32_t on_their_way,
-             bool (*key)(const void*, const void*) = nullptr) {
-        info_->flow = {policy, values, on_their_way, key};
-    }
-};
-
 void flood::describe(tenon::description<flood>& d) {
-    flow_of(d[&flood::waits]).set(overflow::block, 0, window);
-    flow_of(d[&flood::drops_new]).set(overflow::drop_new, buffer, window);
-    flow_of(d[&flood::drops_old]).set(overflow::drop_old, buffer, window);
-    flow_of(d[&flood::keeps_latest]).set(overflow::latest, buffer, window, same_key);
-    flow_of(d[&flood::fails]).set(overflow::fail, buffer, window);
-    flow_of(d[&flood::large]).set(overflow::block, 0, window);
-    flow_of(d[&flood::large_latest]).set(overflow::drop_old, buffer, window);
+    d[&flood::waits].window(window);
+    d[&flood::drops_new].overflow(overflow::drop_new, buffer).window(window);
+    d[&flood::drops_old].overflow(overflow::drop_old, buffer).window(window);
+    d[&flood::keeps_latest].latest([](int v) { return v % 4; }, buffer).window(window);
+    d[&flood::fails].overflow(overflow::fail, buffer).window(window);
+    d[&flood::large].window(window);
+    d[&flood::large_latest].overflow(overflow::drop_old, buffer).window(window);
 }
 
 /// Keeps what the handlers are given.

@@ -7,16 +7,6 @@ namespace tenon::inline v0::rpc {
 
 namespace {
 
-const char* name_of(detail::member_kind k) noexcept {
-    switch (k) {
-        case detail::member_kind::source: return "source";
-        case detail::member_kind::sink: return "sink";
-        case detail::member_kind::channel: return "channel";
-        case detail::member_kind::method: break;
-    }
-    return "method";
-}
-
 std::optional<std::uint64_t> credit_of(std::uint32_t n) noexcept {
     if (n == wire::max_n) return std::nullopt;
     return n;
@@ -51,7 +41,7 @@ void server_connection::list_streams(std::vector<stream_direction>& to) {
         d.stream = o.id;
         d.member = o.stream->member()->route();
         d.paused = o.stream->is_paused();
-        d.kind = name_of(o.stream->member()->signature().stream->kind);
+        d.kind = detail::name_of(o.stream->member()->signature().stream->kind);
         const auto add = [&](const char* direction, const stream_stats& s, std::uint32_t credit) {
             d.direction = direction;
             d.passed = s.passed;

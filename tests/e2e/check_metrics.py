@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 TYPES = {
     "tenon_build_info": "gauge", "tenon_uptime_seconds": "gauge", "tenon_connections": "gauge",
     "tenon_connections_accepted": "counter", "tenon_calls": "counter", "tenon_errors": "counter",
-    "tenon_in_flight": "gauge", "tenon_slow_runs": "counter", "tenon_call_seconds": "histogram",
+    "tenon_in_flight": "gauge", "tenon_streams": "gauge", "tenon_slow_runs": "counter", "tenon_call_seconds": "histogram",
     "tenon_queue_wait_seconds": "histogram",
 }
 

@@ -106,8 +106,13 @@ TEST_F(cli_completion, services_methods_and_arguments) {
     const words methods{"example/echo.echo",  "example/echo.plus",     "example/echo.upper",
                         "example/echo.greet", "example/echo.fail",     "example/echo.sleep",
                         "example/echo.nap",   "example/echo.collected"};
-    for (const char* line : {"tenon call ", "tenon call exam"})  // the only service
-        for (const std::string& m : methods) EXPECT_TRUE(contains(complete(line), m)) << m;
+    EXPECT_EQ(complete("tenon call "), methods);  // the only service
+    EXPECT_EQ(complete("tenon call exam"), methods);
+    EXPECT_EQ(complete("tenon subscribe "), (words{"example/echo.count"}));
+    EXPECT_EQ(complete("tenon send "), (words{"example/echo.sum", "example/echo.collect"}));
+    EXPECT_EQ(complete("tenon chat "), (words{"example/echo.shout"}));
+    EXPECT_EQ(complete("tenon subscribe example/echo.count 1 "), (words{"n=", "interval_ms="}));
+    EXPECT_EQ(complete("tenon control "), (words{"streams"}));
     EXPECT_EQ(complete("tenon call example/echo.p"), (words{"example/echo.plus"}));
     EXPECT_EQ(complete("tenon bench --codec json example/echo.up"), (words{"example/echo.upper"}));
     EXPECT_EQ(complete("tenon call other/"), words{});

@@ -106,6 +106,10 @@ TEST_F(cli_streams, errors_have_their_exit_code_and_say_what_to_do) {
                  "tenon call example/echo.plus");
     EXPECT_ERROR(run({"send", "example/echo.plus", "1", "2"}), 18, "tenon call example/echo.plus");
     EXPECT_ERROR(run({"chat", "example/echo.plus", "1", "2"}), 18, "tenon call example/echo.plus");
+    EXPECT_ERROR(run({"call", "example/echo.count", "1", "2"}), 18,
+                 "tenon subscribe example/echo.count");
+    EXPECT_ERROR(run({"subscribe", "example/echo.sum"}), 18, "tenon send example/echo.sum");
+    EXPECT_ERROR(run({"send", "example/echo.shout"}), 18, "tenon chat example/echo.shout");
     EXPECT_ERROR(run({"subscribe", "example/echo.count"}), 15, "missing argument");
     EXPECT_ERROR(run({"subscribe", "--at", "unix:@tenon-cli-nobody", "a/b.c"}), 12,
                  "start the server");

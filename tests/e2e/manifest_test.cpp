@@ -24,6 +24,7 @@
 
 #include "tenon/control.hpp"
 #include "tenon/manifest.hpp"
+#include "tenon/stream_members.hpp"
 #include "tenon/tenon.hpp"
 
 #include "../../examples/02_contract/shop.hpp"
@@ -60,6 +61,40 @@ namespace priorities {
 #include "../../examples/19_priorities/main.cpp"
 }  // namespace priorities
 #pragma GCC diagnostic pop
+
+namespace streams {
+
+struct tick {
+    std::string symbol;
+    double price = 0;
+};
+TENON_STRUCT(tick, symbol, price)
+
+struct closed {
+    std::string until;
+};
+TENON_STRUCT(closed, until)
+
+struct feed {
+    tenon::source<tick(std::string)> ticks;
+    tenon::sink<tick, std::int64_t> record;
+    tenon::channel<std::string, tick, int> ask;
+    tenon::method<int()> count;
+
+    static void describe(tenon::description<feed>& d) {
+        d.doc("Prices.");
+        d[&feed::ticks]
+            .doc("Prices as they come.")
+            .latest(&tick::symbol, 100)
+            .default_value("pattern", "*")
+            .errors<closed>();
+        d[&feed::record].doc("How many have been recorded.").window(500);
+        d[&feed::ask].down().overflow(tenon::overflow::drop_old, 10);
+    }
+};
+TENON_INTERFACE(feed, "demo", "feed", "1.0.0", (ticks, pattern), record, (ask, limit), count)
+
+}  // namespace streams
 
 namespace {
 
@@ -99,6 +134,7 @@ std::vector<golden> all() {
         {"dynamic.geometry", tenon::manifest_of<dynamic::geometry>()},
         {"log.library", tenon::manifest_of<logs::library>()},
         {"priorities.depot", tenon::manifest_of<priorities::depot>()},
+        {"streams.feed", tenon::manifest_of<streams::feed>()},
         {"echo", tenon::manifest_of<example::echo>()}};
 }
 
@@ -116,10 +152,13 @@ TEST(manifest_of_examples, is_as_it_was) {
 
 TEST(manifest_of_examples, reads_and_generates_as_it_did) {
     const auto shop = tenon::manifest_of<demo::shop>();
-    compare_with_golden("contract.shop.txt", to_text(shop));
-    compare_with_golden("contract.shop.hpp", to_cpp(shop));
-    compare_with_golden("contract.shop.schema.json",
-                        tenon::to_json(to_json_schema(shop), true) + "\n");
+    const auto feed = tenon::manifest_of<streams::feed>();
+    for (const auto& [name, m] : {std::pair("contract.shop", shop), {"streams.feed", feed}}) {
+        compare_with_golden(std::string(name) + ".txt", to_text(m));
+        compare_with_golden(std::string(name) + ".hpp", to_cpp(m));
+        compare_with_golden(std::string(name) + ".schema.json",
+                            tenon::to_json(to_json_schema(m), true) + "\n");
+    }
     compare_with_golden("echo.txt", to_text(tenon::manifest_of<example::echo>()));
 }
 

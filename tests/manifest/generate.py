@@ -30,6 +30,7 @@ class Contract:
         self.space = f"c{number:02}"
         self.defined = []   # C++ names of structures and enumerations
         self.enums = []
+        self.keys = {}      # structure: its members that compare with ==
         self.text = []
 
     def pick(self, choices):
@@ -109,9 +110,9 @@ class Contract:
                          f"TENON_ENUM({name}, {', '.join(entries)})\n")
         return name
 
-    def define_struct(self, name, described=None):
+    def define_struct(self, name, described=None, scope=""):
         described = described or name
-        lines, marks = [], []
+        lines, marks, keys = [], [], []
         fields = self.names(5) if self.chance(0.95) else []
         for field in fields:
             if field == name:
@@ -122,12 +123,15 @@ class Contract:
                                      f"std::optional<std::vector<{described}>>"])
             elif self.chance(0.08):
                 spelled, brackets = self.pick(["unsigned char", "int", "double"]), "[2][3]"
+            elif spelled in SCALARS:
+                keys.append(field)
             # Where a member is called like a type, types are spelled in full.
             spelled = self.full(spelled, fields)
             lines.append(f"    {spelled} {field}{brackets};\n")
             marks.append(f"({field}, defaulted)" if self.chance(0.2) else field)
         self.text.append(f"struct {name} {{\n{''.join(lines)}}};\n")
         self.text.append(f"TENON_STRUCT({', '.join([described] + marks)})\n")
+        self.keys[scope + described] = keys
         return described
 
     def full(self, spelled, _):
@@ -159,7 +163,7 @@ class Contract:
         if self.chance(0.5):  # a second type of a name
             name = self.pick([d for d in self.defined])
             self.text.append("namespace inner {\n")
-            self.define_struct(name)
+            self.define_struct(name, scope="inner::")
             self.text.append("}\n")
             self.defined.append(f"inner::{name}")
         if self.chance(0.4):  # a template
@@ -180,6 +184,35 @@ class Contract:
                   "std::chrono::milliseconds": ["1.5", "std::chrono::milliseconds(20)"]}
         return self.pick(simple[spelled]) if spelled in simple and self.chance(0.5) else None
 
+    # What is said of one direction with values of this type.
+    def flow(self, spelled):
+        calls = []
+        queue = f", {self.rng.randint(1, 99)}" if self.chance(0.5) else ""
+        if self.keys.get(spelled) and self.chance(0.7):
+            key = f"{self.full(spelled, [])}::{self.pick(self.keys[spelled])}"
+            calls.append(f".latest(&{key}{queue})")
+        elif self.chance(0.5):
+            policy = self.pick(["block", "drop_new", "drop_old", "latest", "fail"])
+            calls.append(f".overflow(tenon::overflow::{policy}{queue})")
+        if self.chance(0.4):
+            calls.append(f".window({self.rng.randint(1, 5000)})")
+        return calls
+
+    # A source, sink or channel: its type, and what describe says of its flow.
+    def stream(self, params):
+        values = lambda: self.pick(self.defined) if self.chance(0.5) else self.type()
+        up, down = values(), values()
+        kind = self.pick(["source", "sink", "channel"])
+        if kind == "source":
+            return f"tenon::source<{down}({', '.join(params)})>", self.flow(down)
+        if kind == "channel":
+            flow = ([".up()"] + self.flow(up) if self.chance(0.5) else []) + \
+                ([".down()"] + self.flow(down) if self.chance(0.5) else [])
+            return f"tenon::channel<{', '.join([up, down] + params)}>", flow
+        reply = ["void"] if params or self.chance(0.2) else []
+        reply = [self.type()] if self.chance(0.5) else reply
+        return f"tenon::sink<{', '.join([up] + reply + params)}>", self.flow(up)
+
     def write(self):
         self.define_types()
         members, entries, described = [], [], []
@@ -195,14 +228,21 @@ class Contract:
             errors = self.rng.sample(plain, min(len(plain), self.pick([0, 0, 1, 2])))
             signature = f"{result}({', '.join(t for t, _ in params)})"
             kinds = ", ".join([signature] + errors)
-            members.append(f"    tenon::method<{self.full(kinds, [])}> {method};\n")
+            spelled, flow = f"tenon::method<{kinds}>", []
+            is_stream = self.chance(0.4)
+            if is_stream:
+                spelled, flow = self.stream([t for t, _ in params])
+            members.append(f"    {self.full(spelled, [])} {method};\n")
             named = [n for _, n in params]
             entries.append(f"({', '.join([method] + named)})" if named and self.chance(0.9)
                            else method)
             calls = []
             if self.chance(0.5):
                 calls.append(f'.doc("{self.pick(DOCS)}")')
-            calls += [f".{f}()" for f in ("idempotent", "blocking", "serial") if self.chance(0.2)]
+            flags = ("blocking",) if is_stream else ("idempotent", "blocking", "serial")
+            calls += [f".{f}()" for f in flags if self.chance(0.2)]
+            if is_stream and errors:
+                calls.append(f".errors<{self.full(', '.join(errors), [])}>()")
             if self.chance(0.1):
                 calls.append(".codec(tenon::codec::json)")
             if self.chance(0.2):
@@ -211,6 +251,7 @@ class Contract:
                 default = self.default_of(t)
                 if default:
                     calls.append(f'.default_value("{n}", {default})')
+            calls += flow
             if calls:
                 described.append(f"        d[&self::{method}]{''.join(calls)};\n")
         doc = f'        d.doc("{self.pick(DOCS)}");\n' if self.chance(0.7) else ""
@@ -230,7 +271,8 @@ def main():
     headers = ["array", "chrono", "map", "optional", "string", "tuple", "unordered_map", "variant",
                "vector"]
     print("\n".join(f"#include <{h}>" for h in headers))
-    print('#include "tenon/contract.hpp"\n#include "tenon/struct.hpp"\n')
+    print('#include "tenon/contract.hpp"\n#include "tenon/stream_members.hpp"\n'
+          '#include "tenon/struct.hpp"\n')
     for number in range(int(sys.argv[2])):
         print(Contract(rng, number).write())
 

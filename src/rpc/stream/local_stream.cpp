@@ -10,6 +10,12 @@ using detail::member_kind;
 
 namespace {
 
+/// A sender goes by its own policy, a receiver by its own window.
+detail::flow_settings flow_between(detail::flow_settings sender, std::uint32_t window) {
+    sender.window = window;
+    return sender;
+}
+
 class local_stream final : public reply_path, public served_stream, public cancel_hook {
     /// Of who has opened it.
     class opener_hook final : public cancel_hook {
@@ -36,14 +42,19 @@ public:
                  const detail::flow_settings& client_flow, const local_request& rq,
                  loop::event_loop& loop)
         : server_(std::move(server)),
+          open_(method.open_streams),
           session_(client.session()),
           loop_(loop),
           route_(method.route()),
           kind_(types.kind),
-          up_(*types.up, *method.signature().stream->up, same_types, client_flow, rq.wire_codec,
+          up_(*types.up, *method.signature().stream->up, same_types,
+              flow_between(client_flow, method.info().up.window), rq.wire_codec,
               server_->decoding(), loop, server_->runtime().spin()),
-          down_(*method.signature().stream->down, *types.down, same_types, method.info().flow,
-                rq.wire_codec, {}, loop, server_->runtime().spin()) {}
+          down_(*method.signature().stream->down, *types.down, same_types,
+                flow_between(method.info().down, client_flow.window), rq.wire_codec, {}, loop,
+                server_->runtime().spin()) {
+        open_.fetch_add(1, std::memory_order_relaxed);
+    }
 
     void prepare(const stream_start& start, const stream_origin& origin) noexcept {
         down_.out.set_start(start);
@@ -132,7 +143,7 @@ public:
     }
 
 private:
-    ~local_stream() = default;
+    ~local_stream() { open_.fetch_sub(1, std::memory_order_relaxed); }
 
     // The server's users are told first.
     void serve_told(service_call& call) {
@@ -244,6 +255,7 @@ private:
     }
 
     const std::shared_ptr<server_core> server_;
+    std::atomic<std::uint64_t>& open_;  // of the member, which the server has
     const std::shared_ptr<local_session> session_;
     loop::event_loop& loop_;
     const std::string_view route_;
@@ -290,8 +302,7 @@ result<detail::stream_ends> open_local_stream(direct_client& client, const local
     const detail::stream_types* const served = m.method->signature().stream;
     if (!served || served->kind != types.kind) {
         m.server->end_call();
-        return error(errc::unsupported, m.method->route() + " is a member of another kind")
-            .set_may_have_run(false);
+        return m.method->misused();
     }
     if (auto why = refused_at_once(rq, client.runtime().time().now()))
         return m.server->end_call(), *std::move(why);

@@ -227,6 +227,12 @@ bool wire_stream::leave_unopened() noexcept {
     return true;
 }
 
+// link_mutex_ held.
+void wire_stream::leave_link() noexcept {
+    std::exchange(link_, nullptr)->stream_ended();
+    if (open_) open_->fetch_sub(1, std::memory_order_relaxed);
+}
+
 void wire_stream::detach() noexcept {
     {
         const std::lock_guard lock(link_mutex_);
@@ -235,7 +241,7 @@ void wire_stream::detach() noexcept {
             const std::lock_guard session_lock(link_->mutex_);
             leave_queues();
         }
-        std::exchange(link_, nullptr)->stream_ended();
+        leave_link();
     }
     tell_closed();
     release();

@@ -158,6 +158,12 @@ public:
     bool waits_for_room = false;    // in the connection's list; guarded by its mutex
     std::optional<error> lost_why;  // for a client's list of lost streams; guarded likewise
 
+    /// On the server: this stream is one of `open` until it ends.
+    void count_in(std::atomic<std::uint64_t>& open) noexcept {
+        open.fetch_add(1, std::memory_order_relaxed);
+        open_ = &open;
+    }
+
     // stream_feeder
     void consumed(std::uint32_t n) noexcept override;
     void stopped() noexcept override;
@@ -216,6 +222,7 @@ private:
     void leave_queues() noexcept;
     template <class F>
     void with_session(F f) noexcept;
+    void leave_link() noexcept;
     void detach() noexcept;
     bool leave_unopened() noexcept;
     void finish_quietly() noexcept;
@@ -236,9 +243,10 @@ private:
     std::atomic<std::uint32_t> refs_{1};
 
     base::mutex link_mutex_;
-    connection* link_;            // null once detached; guarded by link_mutex_
-    bool paused_ = false;         // by an operator; the same …
-    std::uint32_t withheld_ = 0;  // … and what is granted when it goes on
+    connection* link_;                            // null once detached; guarded by link_mutex_
+    bool paused_ = false;                         // by an operator; the same …
+    std::uint32_t withheld_ = 0;                  // … and what is granted when it goes on
+    std::atomic<std::uint64_t>* open_ = nullptr;  // the member's count; the same
 
     wire::stream_ref ref_;                  // set once, under the connection's mutex
     std::unique_ptr<opening> unopened_;     // guarded by the connection's mutex

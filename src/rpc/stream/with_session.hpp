@@ -2,7 +2,6 @@
 // How a stream speaks to its session: for the sources of wire_stream.
 
 #include <mutex>
-#include <utility>
 
 #include "rpc/server_connection.hpp"
 
@@ -32,7 +31,7 @@ void wire_stream::with_session(F f) noexcept {
             pending = link_->session_->out().pending();
         }
         link_->flush_soon(processing, pending > worth_a_write);
-        if (gone) std::exchange(link_, nullptr)->stream_ended();
+        if (gone) leave_link();
     }
     if (gone) {
         if (server_) server_->release();
