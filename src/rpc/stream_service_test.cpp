@@ -352,6 +352,9 @@ TEST_P(stream_service, open_streams_are_counted) {
         total.send(1);
         EXPECT_EQ(total.get_reply(), 1);
         one.stop();
+        {
+            const auto gone = std::move(one);  // in process it is open as long as somebody has it
+        }
         EXPECT_TRUE(eventually([&] { return samples() == 1; }));
     }
     EXPECT_TRUE(eventually([&] { return samples() == 0 && totals() == 0; }));
