@@ -36,5 +36,11 @@ TENON_SOAK_ROUNDS=1000 part "two servers racing for one path" 30 e2e_names names
 TENON_SOAK_ROUNDS=200 part "connections cut, 200 times" 60 e2e_resume 'resume.*'
 TENON_SIMULATION_SCHEDULES=10000 part "10,000 simulated schedules of cuts" 100 test_wire \
     session_simulation.everything_arrives_once_over_links_that_are_cut
+TENON_SIMULATION_SCHEDULES=10000 part "10,000 simulated schedules of streams" 60 test_rpc \
+    stream_simulation.everything_adds_up_in_any_order_of_events
+TENON_SIMULATION_SCHEDULES=10000 part "10,000 rounds of threads at one stream" 60 test_rpc \
+    stream_rounds.waits_end_once_whoever_ends_them
+TENON_SIMULATION_SCHEDULES=3000 part "channels that both sides end" 60 test_rpc \
+    'any/stream_rounds_over.*'
 part "servers killed, $rounds rounds" $((rounds / 2)) e2e_lifecycle 'lifecycle.killed*'
 exit $status

@@ -31,16 +31,22 @@ void stream_outlet::leave(outlet_waiter& w) noexcept {
 // --- one value; mutex held ---
 
 departure stream_outlet::transmit_one(void* value, bool movable, value_note& note) {
-    const departure d = paused_ ? departure::full : transmit(value, movable, note);
+    // Told is only what the receiver cannot count itself.
+    value_note said = note;
+    if (note.epoch == told_epoch_) said.epoch = 0;
+    if (note.gap == 0 && said.epoch == 0 && note.position == told_position_) said.position = 0;
+    const departure d = paused_ ? departure::full : transmit(value, movable, said);
     if (d == departure::sent) {
         ++stats_.passed;
+        told_position_ = note.position != 0 ? note.position + 1 : 0;
+        told_epoch_ = note.epoch;
         note.gap = 0;
         seek_to_tell_ = 0;
     } else if (d == departure::closed && unfit_) {  // the values that have gone still count
         closed_ = end_ = std::exchange(unfit_, std::nullopt);
-        waiting_.clear();
         ending_ = true;
-        tell_end({});
+        drop_waiting();
+        tell_end({gap_, 0, 0});
     }
     return d;
 }
@@ -58,15 +64,15 @@ void stream_outlet::drop_front() noexcept {
     else waiting_.note(0).gap += lost;
 }
 
-// What is told with the next value: its position only where the receiver cannot count it.
-value_note stream_outlet::next_note() noexcept {
-    if (!position_is_news_ && gap_ == 0) return {};
-    return {gap_, next_position_, position_is_news_ ? next_epoch_ : 0};
+// The last gap tells of them.
+void stream_outlet::drop_waiting() noexcept {
+    while (!waiting_.empty()) drop_front();
 }
+
+value_note stream_outlet::next_note() const noexcept { return {gap_, next_position_, next_epoch_}; }
 
 void stream_outlet::note_accepted() noexcept {
     gap_ = 0;
-    position_is_news_ = false;
     if (next_position_ != 0) ++next_position_;
 }
 
@@ -77,12 +83,12 @@ void stream_outlet::keep(void* value, bool movable) {
 
 void stream_outlet::place_next(std::uint64_t position, std::uint64_t epoch) noexcept {
     const std::lock_guard lock(mutex_);
+    if (closed_ || ending_) return;  // no value follows that could tell
     const bool same_log = next_position_ != 0 && epoch == next_epoch_;
     if (same_log && position > next_position_) {
         gap_ += position - next_position_;
         stats_.lost += position - next_position_;
     }
-    position_is_news_ |= position != next_position_ || !same_log;
     next_position_ = position;
     next_epoch_ = epoch;
 }
@@ -97,8 +103,12 @@ bool stream_outlet::replace_same_key(void* value, bool movable) {
             ops_.destroy(waiting_.at(i));
             ops_.copy(waiting_.at(i), value);
         }
-        ++waiting_.note(i).gap;
+        value_note& note = waiting_.note(i);
+        ++note.gap;
         ++stats_.lost;
+        note.position = next_position_;
+        note.epoch = next_epoch_;
+        if (next_position_ != 0) ++next_position_;
         return true;
     }
     return false;
@@ -125,7 +135,7 @@ departure stream_outlet::offer(void* value, bool movable) {
             end_ = error(errc::overloaded, "the receiver did not keep up");
             closed_ = end_;
             ending_ = true;
-            waiting_.clear();
+            drop_waiting();
             end_if_drained();
             return departure::closed;
         case overflow::drop_new:
@@ -178,7 +188,7 @@ std::optional<stream_start> stream_outlet::sought() noexcept {
     seek_to_tell_ = seek_number_;
     gap_ = 0;
     next_position_ = 0;  // so that the next one is told
-    position_is_news_ = false;
+    next_epoch_ = told_position_ = told_epoch_ = 0;
     return seek_to_;
 }
 

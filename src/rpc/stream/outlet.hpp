@@ -121,10 +121,11 @@ private:
     void tell_end(const value_note& last);
     detail::departure transmit_one(void* value, bool movable, value_note& note);
     void keep(void* value, bool movable);
-    value_note next_note() noexcept;
+    value_note next_note() const noexcept;
     void note_accepted() noexcept;
     bool replace_same_key(void* value, bool movable);
     void drop_front() noexcept;
+    void drop_waiting() noexcept;
     void end_if_drained();
     detail::departure offer_while_sought();
     void refuse_seek();
@@ -142,7 +143,8 @@ private:
     std::uint64_t gap_ = 0;              // dropped behind all that waits
     std::uint64_t next_position_ = 0;    // of the next value; 0: the stream has no positions
     std::uint64_t next_epoch_ = 0;
-    bool position_is_news_ = false;
+    std::uint64_t told_position_ = 0;  // what the receiver takes the next one's to be
+    std::uint64_t told_epoch_ = 0;
     std::optional<error> end_;  // fail() was called
     bool ending_ = false;       // finish() or fail() was called
     bool ended_ = false;        // … and the receiver has been told
