@@ -119,7 +119,7 @@ class stream_handler<Kind, F, Up, Down, std::tuple<Args...>> final : public hand
     }
     template <class... A>
     using returned_for = unwrap<std::remove_cvref_t<typename stream_call<F, A...>::returned>>;
-    static consteval auto returned() {
+    static constexpr auto returned() {
         if constexpr (style == stream_style::generated || style == stream_style::value)
             return unwrap<task<void>>();
         else if constexpr (style == stream_style::halves)
@@ -129,7 +129,7 @@ class stream_handler<Kind, F, Up, Down, std::tuple<Args...>> final : public hand
         else if constexpr (Kind == member_kind::sink) return returned_for<reader<Up>, Args...>();
         else return returned_for<duplex<Up, Down>, Args...>();
     }
-    static consteval bool is_coroutine() { return decltype(returned())::is_task; }
+    static constexpr bool is_coroutine() { return decltype(returned())::is_task; }
     /// Who can return an error lets go of its ends before that is known: they are kept so long.
     static auto held_for(const stream_ends& ends) {
         if constexpr (decltype(returned())::is_result) return ends;
