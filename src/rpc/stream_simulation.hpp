@@ -133,6 +133,8 @@ public:
     }
     void stopped() noexcept override { back_.push_back(stop_word); }
     void acknowledged(std::uint64_t number) noexcept override { out_.on_acknowledged(number); }
+    std::optional<error> cannot_seek() override { return error(errc::unsupported, "not here"); }
+    void seek(std::uint32_t, const stream_start&) noexcept override {}
     loop::event_loop* fallback() noexcept override { return &loop_; }
 
 private:

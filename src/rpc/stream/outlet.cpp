@@ -196,16 +196,16 @@ std::optional<stream_start> stream_outlet::sought() noexcept {
 departure stream_outlet::offer_while_sought() {
     if (may_seek_) return departure::dropped;
     refuse_seek();
-    tell_end({});
     return departure::closed;
 }
 
-// Mutex held. tell_end() is to follow.
+// Mutex held.
 void stream_outlet::refuse_seek() {
     end_ = error(errc::unsupported, "this source cannot go on elsewhere");
     closed_ = end_;
     ending_ = true;
-    waiting_.clear();
+    drop_waiting();
+    tell_end({gap_, 0, 0});
 }
 
 turn stream_outlet::on_seek(std::uint32_t number, const stream_start& to) {
@@ -221,7 +221,6 @@ turn stream_outlet::on_seek(std::uint32_t number, const stream_start& to) {
         if (begun_ && !may_seek_) {
             refuse_seek();
             close(*closed_, done);
-            tell_end({});
         } else {
             seek_pending_.store(true, std::memory_order_release);
             waiting_.clear();
