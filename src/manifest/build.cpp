@@ -244,4 +244,9 @@ manifest make_manifest(const contract_info& contract) {
     return manifest::from(manifests::builder(contract).build()).value();
 }
 
+const char* name_of(member_kind k) noexcept {
+    constexpr const char* names[] = {"method", "source", "sink", "channel"};
+    return names[static_cast<std::size_t>(k)];
+}
+
 }  // namespace tenon::inline v0::detail

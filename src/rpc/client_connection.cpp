@@ -223,6 +223,22 @@ void client_connection::close(error why) {
     if (!due_.empty()) ask_for_housekeeping();
 }
 
+loop::turn client_connection::end() {
+    loop_.disarm(timer_);
+    loop_.remove(*this);
+    say_goodbye();
+    {
+        std::unique_lock lock(mutex_);
+        end_all_calls(error(errc::cancelled, "the client has gone"));
+        close_link(lock);
+        state_ = link_state::closed;
+    }
+    if (deliver_due() == loop::turn::lost) return loop::turn::lost;
+    runtime_->leave(*this);  // so that nobody else posts housekeeping any more
+    if (!house_work_.posted()) delete this;
+    return loop::turn::done;
+}
+
 // --- sending ---
 
 bool client_connection::send(outgoing_call& call, const outgoing_request& request,

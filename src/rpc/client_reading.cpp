@@ -581,19 +581,4 @@ void client_connection::on_runtime_stop() noexcept {
     ask_for_housekeeping();
 }
 
-loop::turn client_connection::end() {
-    loop_.disarm(timer_);
-    loop_.remove(*this);
-    say_goodbye();
-    {
-        std::unique_lock lock(mutex_);
-        end_all_calls(error(errc::cancelled, "the client has gone"));
-        close_link(lock);
-        state_ = link_state::closed;
-    }
-    if (deliver_due() == loop::turn::lost) return loop::turn::lost;
-    if (!house_work_.posted()) delete this;
-    return loop::turn::done;
-}
-
 }  // namespace tenon::inline v0::rpc

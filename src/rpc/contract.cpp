@@ -108,11 +108,6 @@ void check_stream(const std::string& where, const detail::method_info& m) {
 
 namespace detail {
 
-const char* name_of(member_kind k) noexcept {
-    constexpr const char* names[] = {"method", "source", "sink", "channel"};
-    return names[static_cast<std::size_t>(k)];
-}
-
 method_info& contract_info::add(std::string_view name, std::string_view params,
                                 const signature& types) {
     method_info& m = methods.emplace_back();
