@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
@@ -40,9 +41,20 @@ std::byte* map(std::size_t size) {
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
 }
 void unmap(std::byte* data, std::size_t size) noexcept { ::munmap(data, size); }
+#if defined(__SANITIZE_THREAD__)
+// Which does not see what mremap() does, and so takes the memory for that of whoever had it before.
+std::byte* remap(std::byte* data, std::size_t size, std::size_t new_size) {
+    std::byte* const moved = map(new_size);
+    if (moved == nullptr) return nullptr;
+    std::memcpy(moved, data, std::min(size, new_size));
+    unmap(data, size);
+    return moved;
+}
+#else
 std::byte* remap(std::byte* data, std::size_t size, std::size_t new_size) {
     return checked(::mremap(data, size, new_size, MREMAP_MAYMOVE));
 }
+#endif
 constexpr bool keeps = true;
 #endif
 
