@@ -139,20 +139,20 @@ TEST_P(replay, a_delivery_is_stored_once_across_restarts) {
     start({.directory = d.path()});
     auto t = connect();
     constexpr int count = 20'000;
-    std::atomic<bool> done{false};
+    unsigned reopened = 0;
     std::thread sender([&] {
         auto out = tenon::deliver(t.record);
         for (int i = 0; i < count; ++i) out.send(i);
         out.finish();
-        done = true;
+        reopened = out.reopened();
     });
-    while (!done) {
-        std::this_thread::sleep_for(30ms);
-        if (done) break;
+    for (std::uint64_t round = 1; round < 10; ++round) {
+        while (log_->next() < round * count / 10) std::this_thread::sleep_for(1ms);
         stop();
         start({.directory = d.path()});
     }
     sender.join();
+    EXPECT_NE(reopened, 0u);
     auto r = t.play.open_with(from(stream_start::earliest()));
     for (int i = 0; i < count; ++i) ASSERT_EQ(r.get(), i);
     EXPECT_EQ(log_->next(), static_cast<std::uint64_t>(count) + 1);

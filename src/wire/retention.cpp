@@ -74,7 +74,7 @@ std::size_t retention::drop() noexcept {
         const std::uint32_t frame = front();
         const bool counted = (frame & 1) != 0;
         const bool received = counted ? first_ + (frame >> 1) - prefix <= acked_ : first_ < acked_;
-        if (!received && (!full() || (counted && acknowledging_))) break;
+        if (!received && !finishing() && (!full() || (counted && acknowledging_))) break;
         pop();
     }
     if (count_ == 0) head_ = 0;

@@ -42,7 +42,9 @@ public:
     void expect_acknowledgements() noexcept { acknowledging_ = true; }
 
     /// Whether drop() might find something.
-    bool may_drop() const noexcept { return count_ != 0 && (acked_ > first_ || full()); }
+    bool may_drop() const noexcept {
+        return count_ != 0 && (acked_ > first_ || full() || finishing());
+    }
     /// Frames that need not be kept any more: how many bytes at the front of what is kept. Of a peer
     /// that never acknowledges, these are also the oldest ones beyond the limit.
     std::size_t drop() noexcept;
@@ -73,7 +75,7 @@ public:
     /// The peer acknowledges, but has not done so for long: nothing may be written until it does.
     bool holds_back() const noexcept { return acknowledging_ && rest_ == 0 && full(); }
     bool acknowledging() const noexcept { return acknowledging_; }
-    /// Nothing more will be acknowledged: writes what there is.
+    /// Nobody will go on here: writes what there is, and keeps no whole frame of it.
     void finish_writing() noexcept { limit_ = ~std::size_t{0}; }
     /// True, once in a while: the peer should be asked how far it is.
     bool asks() noexcept;
@@ -82,6 +84,7 @@ private:
     // Of the record of a frame.
     static constexpr std::size_t cost_of_frame = 2 * sizeof(std::uint32_t);
 
+    bool finishing() const noexcept { return limit_ == ~std::size_t{0}; }
     std::size_t used() const noexcept { return bytes_ + count_ * cost_of_frame; }
     void begin(const std::byte* data) noexcept;
     void finish();

@@ -176,6 +176,24 @@ TEST(retention, rewinds_to_where_the_peer_is_and_nowhere_else) {
     EXPECT_FALSE(r.rewind(10, dropped));
 }
 
+TEST(retention, keeps_nothing_that_nobody_will_ask_for) {
+    for (const bool acknowledging : {false, true}) {
+        retention r(framing::stream, 1000);
+        if (acknowledging) r.expect_acknowledgements();
+        for (int i = 0; i < 10; ++i) write(r, frame_bytes(frame_type::payload, 1, 40));
+        r.finish_writing();
+        EXPECT_FALSE(r.holds_back());
+        EXPECT_TRUE(r.may_drop());
+        const std::size_t kept = r.bytes();
+        EXPECT_EQ(r.drop(), kept);
+        for (int i = 0; i < 100; ++i) {
+            write(r, frame_bytes(frame_type::payload, 1, 40));
+            r.drop();
+            EXPECT_EQ(r.bytes(), 0u);
+        }
+    }
+}
+
 TEST(retention, owes_an_acknowledgement_for_each_quarter) {
     retention r(framing::stream, 1000);
     r.received(249);

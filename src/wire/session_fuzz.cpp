@@ -113,11 +113,12 @@ private:
 
     /// Loses the link, or finds another one.
     void change_link() {
-        sent_.clear();
         if (!session_.is_detached()) {
             if (take() % 4 == 0) session_.expect_acknowledgements();
             const bool may = session_.is_resumable() && session_.established();
-            return must(session_.detach(now_) == may);
+            must(session_.detach(now_) == may);
+            if (may) sent_.clear();
+            return;
         }
         if (client_) return session_.resume(now_);
         const wire::retention& kept = *session_.out().kept();

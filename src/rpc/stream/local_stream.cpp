@@ -58,10 +58,10 @@ public:
 
     void prepare(const stream_start& start, const stream_origin& origin) noexcept {
         down_.out.set_start(start);
+        up_.in.set_origin(origin);
         if (kind_ != member_kind::source) return;
         down_.let_seek();
         down_.tell_stop(stop_hook_);
-        up_.in.set_origin(origin);
     }
     /// Until the client's last handle has gone.
     void limit(base::time_point deadline, cancellation* cancel) {
