@@ -64,6 +64,7 @@ std::string text_of(const std::vector<open_stream>& all, bool with_rates) {
     if (with_rates) columns.push_back({"PER SECOND", side::right});
     for (const char* name : {"LOST", "WAITING", "CREDIT", "POSITION"})
         columns.push_back({name, side::right});
+    columns.push_back({"STATE"});
     table t(std::move(columns));
     for (const open_stream& s : all) {
         std::vector<std::string> row{s.instance,
@@ -77,6 +78,7 @@ std::string text_of(const std::vector<open_stream>& all, bool with_rates) {
         row.push_back(std::to_string(s.is.waiting));
         row.push_back(s.is.credit ? std::to_string(*s.is.credit) : "any");
         row.push_back(s.is.position != 0 ? std::to_string(s.is.position) : "-");
+        row.emplace_back(s.is.paused ? "paused" : "open");
         t.add(std::move(row));
     }
     return t.text();
@@ -154,8 +156,8 @@ int control_streams(arguments args, interruption& interrupt) {
         "control streams", "[OPTION…] [PUBLISHER/SERVICE[.MEMBER]]",
         "Shows the streams that are open at the servers on this machine: for each\n"
         "direction how many values have passed, were lost, wait at the server, and may\n"
-        "follow before the receiver grants more. For the server's user and root. Names may\n"
-        "have the wildcards * and ?.",
+        "follow before the receiver grants more, its position, and whether it is paused.\n"
+        "For the server's user and root. Names may have the wildcards * and ?.",
         R"(in: from the client to the server; out: from the server to the client.
 
 Examples:

@@ -273,8 +273,50 @@ TEST_F(cli_streams, control_shows_open_streams) {
     EXPECT_ERROR(run({"control", "streams", "--at", "unix:@tenon-cli-nobody"}), 12,
                  "start the server");
     EXPECT_ERROR(run({"control", "streams", "demo/x"}), 12, "nobody serves demo/x");
-    EXPECT_ERROR(run({"control"}), 2, "which of streams?");
+    EXPECT_ERROR(run({"control"}), 2, "which of streams, pause, resume, close?");
     EXPECT_ERROR(run({"control", "strems"}), 2, "did you mean streams?");
+}
+
+TEST_F(cli_streams, control_pauses_resumes_and_closes) {
+    const auto p = start({"subscribe", "example/echo.count", "0", "1000000", "20"});
+    EXPECT_EQ(p->read_line(), "0");
+    value all;
+    ASSERT_TRUE(eventually([&] { return (all = streams()).size() == 1; }));
+    const std::string connection = std::to_string(all[0]["connection"].as_int64());
+    const std::string stream = std::to_string(all[0]["stream"].as_int64());
+
+    EXPECT_EQ(run({"control", "pause", "example/echo", connection, stream}).out, "");
+    EXPECT_TRUE(streams()[0]["paused"].as_bool());
+    EXPECT_TRUE(has(run({"control", "streams"}).out, "  paused\n"));
+    EXPECT_RESULT(run({"control", "resume", "--at", at_, connection, stream, "--json"}),
+                  "{\"connection\":" + connection + ",\"stream\":" + stream + "}");
+    EXPECT_FALSE(streams()[0]["paused"].as_bool());
+    EXPECT_TRUE(has(run({"control", "streams"}).out, "  open\n"));
+    for (int i = 1; i < 20; ++i) EXPECT_EQ(p->read_line(), std::to_string(i));
+
+    EXPECT_EQ(run({"control", "close", "--instance", instance_of(), connection, stream}).exit, 0);
+    EXPECT_EQ(p->finish().exit, 10) << p->err;
+    EXPECT_TRUE(has(p->err, "closed by an operator")) << p->err;
+    EXPECT_TRUE(eventually([&] { return streams().size() == 0; }));
+    EXPECT_ERROR(run({"control", "close", "example/echo", connection, stream}), 14,
+                 "`tenon control streams` shows those that are open");
+}
+
+TEST_F(cli_streams, control_needs_to_know_which_stream) {
+    for (const char* verb : {"pause", "resume", "close"}) {
+        EXPECT_ERROR(run({"control", verb}), 2, "which stream?");
+        EXPECT_ERROR(run({"control", verb, "1", "1"}), 2, "PUBLISHER/SERVICE");
+        EXPECT_ERROR(run({"control", verb, "example/echo", "1", "1", "1"}), 2, "which stream?");
+        EXPECT_ERROR(run({"control", verb, "example/echo", "one", "1"}), 2, "got \"one\"");
+        EXPECT_ERROR(run({"control", verb, "example/echo", "1", "-1"}), 2, "got \"-1\"");
+        EXPECT_ERROR(run({"control", verb, "example/echo", "1", "4294967296"}), 2, "of a stream");
+        EXPECT_ERROR(run({"control", verb, "example/ecko", "1", "1"}), 12,
+                     "did you mean example/echo?");
+        EXPECT_ERROR(run({"control", verb, "--at", "unix:@tenon-cli-nobody", "1", "1"}), 12,
+                     "start the server");
+    }
+    const auto second = serve();
+    EXPECT_ERROR(run({"control", "pause", "example/echo", "1", "1"}), 2, "--instance");
 }
 
 // script(1) gives the program a terminal.
@@ -294,7 +336,8 @@ TEST_F(cli_streams, a_terminal_shows_how_fast) {
 
 TEST_F(cli_streams, help) {
     for (const words& args :
-         {words{"subscribe"}, words{"send"}, words{"chat"}, words{"control", "streams"}}) {
+         {words{"subscribe"}, words{"send"}, words{"chat"}, words{"control", "streams"},
+          words{"control", "pause"}, words{"control", "resume"}, words{"control", "close"}}) {
         words asked{"help"};
         asked.insert(asked.end(), args.begin(), args.end());
         const outcome o = run(asked);
