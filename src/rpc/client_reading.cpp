@@ -233,10 +233,13 @@ client_connection::frames client_connection::handle_frames(blocking_call* own, b
         std::string_view refused;
         const auto f = next_frame(refused);
         if (!refused.empty()) {
-            const std::lock_guard lock(mutex_);
-            session_->reject(refused);
             over_ =
                 error(errc::unavailable, "the server broke the protocol: " + std::string(refused));
+            {
+                const std::lock_guard lock(mutex_);
+                session_->reject(refused);
+            }
+            flush();
             return frames::over;
         }
         if (!f) {
@@ -309,7 +312,9 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
         stream->release();
         if (t == loop::turn::lost) return frames::lost;
     }
-    return over ? frames::over : frames::handled;
+    if (!over) return frames::handled;
+    flush();  // if the server broke the protocol, it is told
+    return frames::over;
 }
 
 // Mutex held. The call is out of the session; its outcome is stored.

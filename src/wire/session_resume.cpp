@@ -119,7 +119,9 @@ event session::receive_detached(const frame& f) {
         case frame_type::resume_ok:
             if (!out_.rewind(f.position))
                 return end_detached(error_code::connection_error,
-                                    "the server is behind what is kept for it");
+                                    f.position < out_.kept()->first()
+                                        ? "frames that the server has not received are gone"
+                                        : "the server names a position where no frame ends");
             go_on(now_);
             e.kind = event_kind::resumed;
             return e;

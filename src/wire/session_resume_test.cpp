@@ -257,8 +257,8 @@ TEST(session_resume, client_accepts_nothing_but_resume_ok) {
     };
     EXPECT_EQ(answer(frame_type::error), "no");
     EXPECT_EQ(answer(frame_type::keepalive), "the server did not answer RESUME");
-    EXPECT_EQ(answer(frame_type::resume_ok, 0), "the server is behind what is kept for it");
-    EXPECT_EQ(answer(frame_type::resume_ok, 20), "the server is behind what is kept for it");
+    EXPECT_EQ(answer(frame_type::resume_ok, 0), "frames that the server has not received are gone");
+    EXPECT_EQ(answer(frame_type::resume_ok, 20), "the server names a position where no frame ends");
 }
 
 TEST(session_resume, what_concerns_the_link_is_not_repeated) {
