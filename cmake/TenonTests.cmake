@@ -22,7 +22,7 @@ function(tenon_add_test name labels)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES
         LABELS "${labels}"
-        TIMEOUT 300
+        TIMEOUT 600
         # Programs that a test starts must not survive a finding either.
         ENVIRONMENT "GTEST_OUTPUT=json:${PROJECT_BINARY_DIR}/results/${name}.json;\
 TENON_RUNTIME_DIR=${PROJECT_BINARY_DIR}/run/${name};\

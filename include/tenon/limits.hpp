@@ -54,6 +54,11 @@ struct limits {
     std::size_t retention = std::size_t(16) << 20;
     /// How long it waits without a connection.
     std::chrono::milliseconds resume_time{60'000};
+
+    /// Values of streams that have come and wait to be taken, beyond 64 KiB of each stream: of one
+    /// connection, and of all of a server. One that finds no room ends its stream as `overloaded`.
+    std::size_t stream_memory_per_connection = std::size_t(256) << 20;
+    std::size_t stream_memory = std::size_t(1) << 30;
 };
 
 }  // namespace tenon::inline v0

@@ -21,6 +21,8 @@ client_connection::client_connection(std::shared_ptr<detail::runtime_core> runti
       endpoint_(std::move(to)),
       endpoint_text_(transport::to_string(endpoint_)),
       options_(options),
+      value_memory_(
+          std::make_shared<value_memory>(options_.limits.stream_memory_per_connection, nullptr)),
       spin_(runtime_->spin()) {
     decoding_.max_depth = options_.limits.depth;
     longest_reference_ = options_.limits.message;

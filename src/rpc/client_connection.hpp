@@ -76,6 +76,8 @@ public:
     void open(wire_stream& s, wire_stream::opening o, const wire::outgoing& arguments);
 
     const decode_options& decoding() const noexcept { return decoding_; }
+    /// For values that wait, of all its streams.
+    const std::shared_ptr<value_memory>& values() const noexcept { return value_memory_; }
 
     /// Room for an argument, in memory that the server sees if there is some.
     blob loan(std::size_t size) { return connection::loan(size); }
@@ -228,6 +230,7 @@ private:
     const std::string endpoint_text_;
     const client_options options_;
     decode_options decoding_;
+    const std::shared_ptr<value_memory> value_memory_;
 
     std::atomic<reader> reader_state_{nobody};
     std::atomic<std::uint32_t> async_calls_{0};  // under way

@@ -87,9 +87,13 @@ public:
         if (core_->is_local()) return open_here(args, bounds, flow, start, origin);
         base::byte_buffer& encoded = scratch();
         TENON_TRY(encode(args, encoded));
-        stream_plan plan{
-            args.types->stream,       flow,           codec_, core_->connection().decoding(),
-            &core_->runtime().spin(), args.count != 0};
+        stream_plan plan{args.types->stream,
+                         flow,
+                         codec_,
+                         core_->connection().decoding(),
+                         &core_->runtime().spin(),
+                         core_->connection().values(),
+                         args.count != 0};
         return core_->open(metadata_.view(), encoded.view(), plan, bounds,
                            {{}, {}, false, start, origin});
     }
@@ -472,7 +476,8 @@ result<detail::stream_ends> direct_client::open_stream(const dynamic_stream& s) 
         put_dynamic_metadata(metadata, s.route, s.wire_codec);
         const stream_plan plan{s.types,           flow,
                                s.wire_codec,      connection_->decoding(),
-                               &runtime_->spin(), s.has_arguments};
+                               &runtime_->spin(), connection_->values(),
+                               s.has_arguments};
         return open(metadata.view(), s.arguments, plan, b,
                     {{}, {}, false, s.options->start, s.options->origin});
     }

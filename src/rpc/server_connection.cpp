@@ -351,11 +351,17 @@ void server_connection::fill(service_call& call, wire::event& ev,
 // that there is none.
 loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
                                           const wire::request_metadata& meta, codec wire_codec) {
+    if (!value_memory_) {
+        const limits& l = server_->options().limits;
+        value_memory_ = std::make_shared<value_memory>(l.stream_memory_per_connection,
+                                                       server_->stream_memory());
+    }
     stream_plan plan{method.signature().stream,
                      method.info().flow_of(true),
                      wire_codec,
                      server_->decoding(),
                      &server_->runtime().spin(),
+                     value_memory_,
                      true,
                      &method};
     auto* const stream = new wire_stream(*this, this, plan);

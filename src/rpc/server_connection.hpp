@@ -180,6 +180,7 @@ private:
     bool full_ = false;     // too much output: no more frames until is_full() says otherwise
     bool stalled_ = false;  // … and not reading
     bool draining_ = false;
+    std::shared_ptr<value_memory> value_memory_;  // made for the first stream
     bool has_told_ = false;     // that it has connected, and not that it has disconnected
     bool detached_ = false;     // the session goes on without a link
     std::string resume_token_;  // empty: it cannot

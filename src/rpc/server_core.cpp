@@ -94,7 +94,8 @@ server_core::server_core(server_options options)
       methods_(std::make_shared<method_table>()),
       instance_(make_instance_id()),
       reassembly_(options_.limits.reassembly),
-      shared_memory_(std::make_shared<wire::byte_budget>(options_.limits.shared_memory)) {
+      shared_memory_(std::make_shared<wire::byte_budget>(options_.limits.shared_memory)),
+      stream_memory_(std::make_shared<wire::byte_budget>(options_.limits.stream_memory)) {
     decoding_.refuse_unknown_members = options_.refuse_unknown_members;
     decoding_.max_depth = options_.limits.depth;
     access_.allow_uid.assign(options_.allow_uids.begin(), options_.allow_uids.end());

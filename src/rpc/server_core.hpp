@@ -116,6 +116,10 @@ public:
     transport::shared_memory_options shared_memory() const;
     /// Bytes of unfinished messages on all connections.
     wire::byte_budget& reassembly() noexcept { return reassembly_; }
+    /// Bytes of values that wait, of all connections.
+    const std::shared_ptr<wire::byte_budget>& stream_memory() const noexcept {
+        return stream_memory_;
+    }
 
     /// In-process calls come in between these; false: not running.
     bool begin_call() noexcept;
@@ -165,6 +169,7 @@ private:
     const std::string instance_;
     wire::byte_budget reassembly_;
     const std::shared_ptr<wire::byte_budget> shared_memory_;
+    const std::shared_ptr<wire::byte_budget> stream_memory_;
     decode_options decoding_;
     transport::access_rule access_;
     std::vector<std::function<void(const std::vector<std::string>&)>> on_started_;

@@ -46,7 +46,7 @@ turn stream_inlet::push(const coding::source& data, base::block_ref owner, const
             // In process the sender, whose mutex is held, sees the room itself.
             if (!misfit) grant = due_grant(!waiters_.empty());
         } else if (waiters_.empty()) {
-            flooded = encoded_.bytes() + data.in.size() > most_bytes && !encoded_.empty();
+            flooded = !memory_.reaches(encoded_.bytes() + data.in.size());
             if (!flooded) encoded_.push(data.in, std::move(owner), note);
         } else if (decode(data, waiters_.front().to)) {
             waiter = &stream_waiter::take_front(waiters_);
@@ -59,8 +59,10 @@ turn stream_inlet::push(const coding::source& data, base::block_ref owner, const
     }
     news_.fetch_add(1, std::memory_order_release);
     if (flooded)
-        return fail_here(error(errc::overloaded,
-                               "values too large to be kept came faster than they were taken"));
+        return fail_here(
+            error(errc::overloaded,
+                  "values came faster than they were taken, and there is no more memory "
+                  "for what waits"));
     if (grant != 0) feeder_.consumed(grant);
     if (is_misfit && misfit) *misfit = true;
     else if (is_misfit) feeder_.stopped();
@@ -165,6 +167,12 @@ std::uint32_t stream_inlet::due_grant(bool all) noexcept {
     return n;
 }
 
+void stream_inlet::clear() noexcept {
+    encoded_.clear();
+    objects_.clear();
+    memory_.fell_to(0);
+}
+
 // False: it is not what it should be, and the stream has ended with that.
 bool stream_inlet::decode(const coding::source& from, void* to) {
     result<void> done;
@@ -179,7 +187,7 @@ bool stream_inlet::decode(const coding::source& from, void* to) {
     ended_ = true;
     failure_ = error(errc::invalid, "a value is not what the contract says: " +
                                         std::string(done.error().message()));
-    encoded_.clear();
+    clear();
     return false;
 }
 
@@ -188,6 +196,7 @@ arrival stream_inlet::take(void* to, news& n) {
         encoded_queue::item next = encoded_.pop();
         if (!decode({next.data, next.owner.get()}, to)) return n.misfit = true, arrival::ended;
         note_taken(next.note, next.data.size());
+        memory_.fell_to(encoded_.bytes());
     } else if (!objects_.empty()) {
         note_taken(objects_.note(0), 0);
         ops_.assign(to, objects_.at(0));
@@ -294,6 +303,7 @@ void stream_inlet::skip(std::uint64_t n) {
         skip_ += n;
         while (!encoded_.empty() && is_skipped(encoded_.front_note(), 0))
             bytes_ += encoded_.pop().data.size();
+        memory_.fell_to(encoded_.bytes());
         while (!objects_.empty() && is_skipped(objects_.note(0), 0)) objects_.pop();
         grant = due_grant(false);
     }
@@ -321,8 +331,7 @@ result<void> stream_inlet::seek(const stream_start& to) {
         if (++sought_ == 0) ++sought_;
         number = sought_;
         taken_ += static_cast<std::uint32_t>(encoded_.size() + objects_.size());
-        encoded_.clear();
-        objects_.clear();
+        clear();
         grant = due_grant(true);
     }
     feeder_.seek(number, to);
@@ -338,8 +347,7 @@ void stream_inlet::stop() noexcept {
         if (stopped_) return;
         stopped_ = true;
         told = !ended_;
-        encoded_.clear();
-        objects_.clear();
+        clear();
         take_waiters(all);
     }
     news_.fetch_add(1, std::memory_order_release);

@@ -14,6 +14,7 @@
 #include "codec/codec.hpp"
 #include "loop/spin.hpp"
 #include "rpc/stream/queues.hpp"
+#include "rpc/stream/value_memory.hpp"
 #include "rpc/stream/waiter.hpp"
 
 namespace tenon::inline v0::rpc {
@@ -75,10 +76,11 @@ public:
         decoding_ = options;
     }
     void set_origin(const stream_origin& o) noexcept { origin_ = o; }
+    /// Before the first value: where memory for encoded ones comes from; the stream fails when there
+    /// is no more.
+    void set_memory(std::shared_ptr<value_memory> of) noexcept { memory_.set(std::move(of)); }
     /// Before the first value: the feeder is told of every value that is taken, at once.
     void tell_at_once() noexcept { at_once_ = true; }
-    /// More bytes than that do not wait here: then the stream fails.
-    static constexpr std::size_t most_bytes = std::size_t{256} << 20;
     /// Values that may come at once are not to be much more than that.
     static constexpr std::size_t wanted_bytes = std::size_t{1} << 20;
 
@@ -124,6 +126,7 @@ private:
     };
 
     // Mutex held.
+    void clear() noexcept;
     detail::arrival take(void* to, news& n);
     detail::arrival take_or_wait(inlet_waiter& w, news& n);
     bool decode(const coding::source& from, void* to);
@@ -147,6 +150,7 @@ private:
 
     base::mutex mutex_;  // guards all below
     encoded_queue encoded_;
+    value_memory_share memory_;  // of encoded_
     object_queue objects_;
     base::list<inlet_waiter> waiters_;
     std::optional<error> failure_;

@@ -32,6 +32,7 @@ struct stream_plan {
     codec wire_codec = codec::msgpack;
     decode_options decoding;
     const loop::spin_policy* spin;
+    std::shared_ptr<value_memory> memory;  // for values that wait
     bool has_arguments = true;
     const method_entry* member = nullptr;  // on the server
 };
