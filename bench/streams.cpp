@@ -100,11 +100,12 @@ public:
             tenon::sync_wait(read(ticks, take));
         } else {
             std::atomic<bool> over{false};
-            ticks.on_value([&](const tick& t) {
+            const auto handler = ticks.on_value([&](const tick& t) {
                 if (!over && !take(t)) over = true;
             });
             while (!over) usleep(1000);
             ticks.stop();
+            ticks.remove(handler);
         }
     }
 

@@ -5,10 +5,9 @@
 #include <functional>
 #include <iterator>
 #include <memory>
-#include <mutex>
 #include <optional>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "tenon/result.hpp"
 #include "tenon/stream_core.hpp"
@@ -59,8 +58,27 @@ private:
 };
 
 /// The handlers of one reader, called in the order of their registration until one returns true.
-template <class T>
-class value_handlers;
+/// Thread-safe.
+class TENON_API value_handlers {
+public:
+    using handler = std::function<bool(void* value)>;
+    using end_handler = std::function<void(std::optional<error>)>;
+
+    static std::shared_ptr<value_handlers> make();
+    value_handlers() noexcept = default;
+    value_handlers(const value_handlers&) = delete;
+    value_handlers& operator=(const value_handlers&) = delete;
+    virtual ~value_handlers() = default;
+
+    virtual std::uint64_t add(handler f) = 0;
+    virtual void remove(std::uint64_t id) = 0;
+    virtual void on_end(end_handler f) = 0;
+    virtual bool any() = 0;
+    /// True once: for the one that is to begin.
+    virtual bool begin() noexcept = 0;
+    virtual void handle(void* value) = 0;
+    virtual void ended(std::optional<error> why) = 0;
+};
 
 }  // namespace detail
 
@@ -121,9 +139,12 @@ public:
     template <class F>
     std::uint64_t on_value(F f);
     /// Once the stream has ended, with why, if it failed. Needs a handler of values.
-    void on_end(std::function<void(std::optional<error>)> f);
-    /// The handler will not be called again; it may be running on another thread.
-    void remove(std::uint64_t handler);
+    void on_end(std::function<void(std::optional<error>)> f) { handlers().on_end(std::move(f)); }
+    /// The handler will not be called again, and does not run any more: waits for it, unless called
+    /// by a handler of this stream. on_end(nullptr) does the same to that one.
+    void remove(std::uint64_t handler) {
+        if (handlers_) handlers_->remove(handler);
+    }
 
     /// Whose values come: set by senders that number them, such as tenon::delivery.
     stream_origin origin() const { return in().origin(); }
@@ -179,86 +200,39 @@ private:
         return *in_;
     }
 
+    detail::value_handlers& handlers() {
+        if (!handlers_) handlers_ = detail::value_handlers::make();
+        return *handlers_;
+    }
+
     std::shared_ptr<detail::inlet> in_;
-    std::shared_ptr<detail::value_handlers<T>> handlers_;
+    std::shared_ptr<detail::value_handlers> handlers_;
     bool ended_ = false;
 };
 
 namespace detail {
 
-template <class T>
-class value_handlers : public std::enable_shared_from_this<value_handlers<T>> {
-public:
-    template <class F>
-    std::uint64_t add(F f) {
-        const std::lock_guard lock(mutex_);
-        all_.push_back({++last_, std::make_shared<std::function<bool(T&)>>(wrap(std::move(f)))});
-        return last_;
-    }
-    void remove(std::uint64_t id) {
-        const std::lock_guard lock(mutex_);
-        std::erase_if(all_, [&](const entry& e) { return e.id == id; });
-    }
-    bool any() {
-        const std::lock_guard lock(mutex_);
-        return !all_.empty();
-    }
-    void on_end(std::function<void(std::optional<error>)> f) {
-        const std::lock_guard lock(mutex_);
-        on_end_ = std::move(f);
-    }
-    /// True for the one that is to begin.
-    bool begin() noexcept { return !std::exchange(begun_, true); }
-
-    static task<void> run(std::shared_ptr<value_handlers> self, reader<T> from) {
-        std::optional<error> why;
-        co_await loop_entry(*from.core());
-        try {
-            while (auto v = co_await from.next()) self->handle(*v);
-        } catch (const failure& f) {
-            why = f.error();
-        }
-        self->ended(std::move(why));
-    }
-
-private:
-    using function = std::function<bool(T&)>;
-    struct entry {
-        std::uint64_t id;
-        std::shared_ptr<function> f;
+template <class T, class F>
+value_handlers::handler value_handler(F f) {
+    return [f = std::move(f)](void* value) mutable {
+        T& v = *static_cast<T*>(value);
+        if constexpr (std::is_convertible_v<std::invoke_result_t<F&, T&>, bool>) return f(v);
+        else return f(v), false;
     };
+}
 
-    template <class F>
-    static function wrap(F f) {
-        return [f = std::move(f)](T& v) mutable {
-            if constexpr (std::is_convertible_v<std::invoke_result_t<F&, T&>, bool>) return f(v);
-            else return f(v), false;
-        };
+/// Calls them, until the stream ends.
+template <class T>
+task<void> run_handlers(std::shared_ptr<value_handlers> all, reader<T> from) {
+    std::optional<error> why;
+    co_await loop_entry(*from.core());
+    try {
+        while (auto v = co_await from.next()) all->handle(std::addressof(*v));
+    } catch (const failure& f) {
+        why = f.error();
     }
-    void handle(T& v) {
-        std::vector<entry> now;
-        {
-            const std::lock_guard lock(mutex_);
-            now = all_;
-        }
-        for (const entry& e : now)
-            if ((*e.f)(v)) return;
-    }
-    void ended(std::optional<error> why) {
-        std::function<void(std::optional<error>)> f;
-        {
-            const std::lock_guard lock(mutex_);
-            f = std::move(on_end_);
-        }
-        if (f) f(std::move(why));
-    }
-
-    std::mutex mutex_;  // guards all below but begun_
-    std::vector<entry> all_;
-    std::function<void(std::optional<error>)> on_end_;
-    std::uint64_t last_ = 0;
-    bool begun_ = false;
-};
+    all->ended(std::move(why));
+}
 
 /// The scope in which a reader's handlers run.
 TENON_API const call_scope& handler_scope() noexcept;
@@ -268,25 +242,13 @@ TENON_API const call_scope& handler_scope() noexcept;
 template <class T>
 template <class F>
 std::uint64_t reader<T>::on_value(F f) {
-    if (!handlers_) handlers_ = std::make_shared<detail::value_handlers<T>>();
-    const std::uint64_t id = handlers_->add(std::move(f));
+    const std::uint64_t id = handlers().add(detail::value_handler<T>(std::move(f)));
     if (handlers_->begin()) {
         reader plain(in_);
-        spawn(detail::value_handlers<T>::run(handlers_, plain), detail::handler_scope(),
+        spawn(detail::run_handlers<T>(handlers_, plain), detail::handler_scope(),
               [](task<void>&) {});
     }
     return id;
-}
-
-template <class T>
-void reader<T>::on_end(std::function<void(std::optional<error>)> f) {
-    if (!handlers_) handlers_ = std::make_shared<detail::value_handlers<T>>();
-    handlers_->on_end(std::move(f));
-}
-
-template <class T>
-void reader<T>::remove(std::uint64_t handler) {
-    if (handlers_) handlers_->remove(handler);
 }
 
 }  // namespace tenon::inline v0

@@ -55,7 +55,7 @@ TEST_P(giving_up, deadline_of_a_blocking_call_on_the_pool) {
     s.start();
     auto c = s.connect();
     (void)c.wait_ready(5s);  // else a busy machine may let the call expire before it is sent
-    const auto r = c.block.with({.timeout = 100ms}).try_call(1);
+    const auto r = c.block.with({.timeout = 400ms}).try_call(1);
     EXPECT_TRUE(seen.wait());
     if (!local()) {
         EXPECT_EQ(r.error().code(), errc::deadline);

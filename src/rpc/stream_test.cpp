@@ -257,6 +257,38 @@ TEST_P(streams, handlers_are_called_in_order_until_one_returns_true) {
     EXPECT_EQ(rest, (std::vector<int>{0, 2, 4, 6, 8}));
 }
 
+TEST_P(streams, a_handler_that_was_removed_does_not_run_any_more) {
+    for (int round = 0; round < 50; ++round) {
+        auto s = f_->endless(0);
+        std::atomic<int> in_there{0};
+        std::atomic<std::uint64_t> taken{0}, second{0}, own{0};
+        std::atomic<bool> gone{false}, late{false};
+        const auto first = s.on_value([&](int) {
+            ++in_there;
+            if (round % 5 == 0) std::this_thread::sleep_for(100us);
+            ++taken;
+            --in_there;
+        });
+        // Removes one behind it, and then itself.
+        own = s.on_value([&, s](int) mutable {
+            if (own == 0 || second == 0) return;
+            s.remove(second);
+            gone = true;
+            s.remove(own);
+        });
+        second = s.on_value([&](int) { late = late || gone; });
+        ASSERT_TRUE(eventually([&] { return taken > 3; }));
+        s.remove(first);
+        EXPECT_EQ(in_there, 0);
+        const auto then = taken.load();
+        s.remove(own);
+        s.remove(second);
+        EXPECT_EQ(taken, then);
+        EXPECT_FALSE(late);
+        s.stop();
+    }
+}
+
 TEST_P(streams, polling_never_waits) {
     auto s = f_->kept();
     EXPECT_EQ(s.poll(), std::nullopt);
