@@ -62,7 +62,7 @@ private:
     clock::time_point begun_ = clock::now();
 };
 
-enum class way { thread, coroutine, handler, sent };
+enum class way { thread, marshal, coroutine, handler, sent };
 
 class stream_target final : public target {
 public:
@@ -83,7 +83,9 @@ public:
             endpoint = tenon_endpoint(what.transport);
             local.listen(endpoint).start();
         }
-        auto client = tenon::connect<feed>(endpoint, options_for(what.transport));
+        tenon::client_options options = options_for(what.transport);
+        if (how_ == way::marshal) options.codec = tenon::codec::marshal;
+        auto client = tenon::connect<feed>(endpoint, options);
         wait_for(client);
         counter count(r.add_lane());
         if (how_ == way::sent) return send(client, count);
@@ -93,7 +95,7 @@ public:
             if (t.number != expected++) fail("a value is lost");
             return count.add();
         };
-        if (how_ == way::thread) {
+        if (how_ == way::thread || how_ == way::marshal) {
             for (const tick& t : ticks)
                 if (!take(t)) break;
         } else if (how_ == way::coroutine) {
@@ -133,15 +135,20 @@ suite make_streams_suite() {
         s.targets.push_back(std::make_unique<stream_target>(name, how));
     };
     add("source", way::thread);
+    add("source, marshal", way::marshal);
     add("source, coroutine", way::coroutine);
     add("source, handler", way::handler);
     add("sink", way::sent);
-    for (const char* transport : {"inproc", "shm", "unix", "tcp"})
-        for (const auto& t : s.targets)
+    for (const std::string transport : {"inproc", "shm", "unix", "tcp"})
+        for (const auto& t : s.targets) {
+            // In process nothing is encoded, and over TCP this codec is refused.
+            const bool has_marshal = transport == "shm" || transport == "unix";
+            if (t->name() == "source, marshal" && !has_marshal) continue;
             s.cells.push_back({.suite = s.name,
                                .target = std::string(t->name()),
                                .transport = transport,
                                .outstanding = 256});
+        }
     return s;
 }
 
