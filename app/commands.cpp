@@ -33,6 +33,8 @@ constexpr std::array commands{
             word::service, word::none},
     command{"control close", "end a stream on both sides", group::look, control_close,
             word::service, word::none},
+    command{"control watch", "be told when a server goes away, and what is slow", group::look,
+            control_watch, word::service, word::none},
     command{"log-level", "see or set what a server logs", group::look, log_level, word::service,
             word::log_level},
     command{"manifest show", "print a manifest", group::contracts, manifest_show,

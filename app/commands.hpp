@@ -64,6 +64,7 @@ int control_streams(arguments, interruption&);
 int control_pause(arguments, interruption&);
 int control_resume(arguments, interruption&);
 int control_close(arguments, interruption&);
+int control_watch(arguments, interruption&);
 int manifest_show(arguments, interruption&);
 int manifest_diff(arguments, interruption&);
 int manifest_hash(arguments, interruption&);

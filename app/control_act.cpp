@@ -1,10 +1,14 @@
-// tenon control pause, resume and close: what operators do to one stream.
+// tenon control pause, resume and close: what operators do to one stream; and watch, what they are
+// told.
+
+#include <signal.h>
 
 #include <charconv>
 
 #include "commands.hpp"
 #include "output.hpp"
 #include "stats.hpp"
+#include "streams.hpp"
 #include "tenon/control.hpp"
 
 namespace cli {
@@ -53,15 +57,15 @@ place understand(const operation& what, std::vector<std::string> words,
     return p;
 }
 
-/// Numbers mean something to one server only, so it has to be clear which one.
-target only_server(const place& p, const target_options& options) {
-    std::vector<target> all = find_servers(p.server, options);
+/// It has to be clear which one: connections are numbered by each for itself.
+target only_server(const name_pattern& server, const target_options& options) {
+    std::vector<target> all = find_servers(server, options);
     if (all.size() > 1)
-        throw usage_error(std::to_string(all.size()) + " instances of " + p.server.service +
-                          " run, and each numbers its own streams; choose one by --instance ID");
+        throw usage_error(std::to_string(all.size()) + " instances of " + server.service +
+                          " run; choose one by --instance ID, or --at ENDPOINT");
     if (all.empty())
         throw tenon::failure(
-            tenon::error(tenon::errc::unavailable, "nobody serves " + p.server.service)
+            tenon::error(tenon::errc::unavailable, "nobody serves " + server.service)
                 .set_may_have_run(false));
     return std::move(all[0]);
 }
@@ -70,7 +74,7 @@ int act(const operation& what, const place& p, const target_options& options,
         interruption& interrupt) {
     std::optional<target> to;
     try {
-        to = only_server(p, options);
+        to = only_server(p.server, options);
     } catch (const tenon::failure& f) {
         return report(f.error(), nobody_serves(p.server.service, options.instance), options.json);
     }
@@ -108,7 +112,69 @@ int run(const operation& what, arguments args, interruption& interrupt) {
     return act(what, understand(what, line.parse(args), options), options, interrupt);
 }
 
+// --- watch ---
+
+struct watch_command {
+    target_options target;
+    name_pattern server;
+    std::uint64_t limit = 0;
+};
+
+int show_events(const watch_command& c, interruption& interrupt) {
+    std::optional<target> to;
+    try {
+        to = only_server(c.server, c.target);
+        auto in = tenon::subscribe(to->client, "tenon/control.watch", c.server.service);
+        const on_interruption stop(interrupt, [&]() noexcept { in.stop(); });
+        line_format format;
+        format.json = c.target.json;
+        value_printer out(format);
+        const auto done = print_values(in, out, c.limit, c.target.timeout);
+        if (interrupt.happened()) return interruption::exit_code;
+        if (done) return 0;
+        return report(done.error(), advice(done.error(), *to, c.target), c.target.json);
+    } catch (const tenon::failure& f) {
+        return report(f.error(),
+                      to ? advice(f.error(), *to, c.target)
+                         : nobody_serves(c.server.service, c.target.instance),
+                      c.target.json);
+    } catch (const output_error&) {
+        if (reader_has_gone()) return 0;
+        throw;
+    }
+}
+
 }  // namespace
+
+int control_watch(arguments args, interruption& interrupt) {
+    watch_command c;
+    command_line line(
+        "control watch", "[OPTION…] PUBLISHER/SERVICE | --at ENDPOINT [PUBLISHER/SERVICE]",
+        "Prints what a server notices of itself, a line of JSON each: that it goes away,\n"
+        "methods that hold their event loop, receivers that do not keep up with a stream,\n"
+        "clients that do not take what is sent. It ends when the server stops.",
+        R"(The first event, "watching", says that from there on all is told. Streams and
+connections are told of to the server's user and root only, on this machine.
+--timeout is the longest wait for the next event. With --json each line is an
+object: the event as value, and as gap how many were dropped before it because
+nobody took them.
+
+Examples:
+  tenon control watch example/echo
+  tenon control watch --at unix:/run/demo/feed.sock
+  tenon control watch example/echo | jq -c 'select(.what == "slow")'
+)");
+    line.number("--limit", 1, UINT64_MAX, c.limit, "end after N events");
+    c.target.add_to(line, false);
+    const std::vector<std::string> words = line.parse(args);
+    if (words.size() > 1)
+        throw usage_error("control watch takes one name, got \"" + words[1] + "\", too");
+    if (words.empty() && !c.target.endpoint() && c.target.instance.empty())
+        throw usage_error("which server? give PUBLISHER/SERVICE, as in example/echo, or --at");
+    if (!words.empty()) c.server.service = parse_service(words[0]).text();
+    ::signal(SIGPIPE, SIG_IGN);  // written to in vain, it ends as one that was read to the end
+    return show_events(c, interrupt);
+}
 
 int control_pause(arguments args, interruption& interrupt) {
     return run({"pause",

@@ -18,6 +18,7 @@
 #include "tenon/contract.hpp"
 #include "tenon/limits.hpp"
 #include "tenon/stats.hpp"
+#include "tenon/stream_members.hpp"
 #include "tenon/struct.hpp"
 
 namespace tenon::inline v0 {
@@ -72,6 +73,26 @@ struct service_summary {
 };
 TENON_STRUCT(service_summary, publisher, service, version, instance, seen, control, doc, hash)
 
+/// What a server notices of itself.
+struct server_event {
+    /// "watching": the first one; what happens from here on is told. "going_away": the last one,
+    /// because the server stops. "slow": the rest says what.
+    std::string what;
+    std::chrono::system_clock::time_point at;
+    std::string instance;
+    /// A method that has held its event loop, if neither of the next two is there;
+    /// "publisher/service.member".
+    std::string member;
+    /// With `member` and `stream`: a stream whose receiver does not keep up, so that values are
+    /// dropped; without: a connection whose client does not take what is sent.
+    std::optional<std::uint64_t> connection;
+    std::optional<std::uint32_t> stream;
+    /// For people.
+    std::string note;
+};
+TENON_STRUCT(server_event, what, at, instance, (member, defaulted), (connection, defaulted),
+             (stream, defaulted), (note, defaulted))
+
 struct control {
     method<value(value)> ping;
     method<server_info()> info;
@@ -91,6 +112,11 @@ struct control {
     method<void(std::uint64_t, std::uint32_t)> pause;
     method<void(std::uint64_t, std::uint32_t)> resume;
     method<void(std::uint64_t, std::uint32_t)> close;
+    /// Events of services that match, from now on. Methods that are slow are told at most twice a
+    /// minute each, connections and streams, which are for callers as above, once a second. Of a
+    /// receiver that does not keep up the newest 64 wait; how many older ones were dropped is a gap.
+    /// A server that stops says so and ends the stream; without time to drain it may not get there.
+    source<server_event(std::string)> watch;
     /// The least level that is logged, after setting it if one is given, which is `denied` as
     /// above. It is that of the server's runtime.
     method<std::string(std::optional<std::string>)> log_level;
@@ -103,6 +129,6 @@ struct control {
 TENON_INTERFACE(control, "tenon", "control", "1.0.0", (ping, v), info, (list, pattern),
                 (manifest, service, if_not), (stats, pattern), connections, (streams, pattern),
                 (pause, connection, stream), (resume, connection, stream),
-                (close, connection, stream), (log_level, level), metrics)
+                (close, connection, stream), (watch, pattern), (log_level, level), metrics)
 
 }  // namespace tenon::inline v0

@@ -12,6 +12,7 @@
 #include "rpc/server_core.hpp"
 #include "rpc/service_call.hpp"
 #include "rpc/stream/wire_stream.hpp"
+#include "rpc/watchers.hpp"
 #include "tenon/control.hpp"
 
 namespace tenon::inline v0 {
@@ -40,6 +41,11 @@ void control::describe(description<control>& d) {
     d[&control::pause].doc("Stops the values of a stream, as if nobody took them.").idempotent();
     d[&control::resume].doc("Lets a stream go on that was paused.").idempotent();
     d[&control::close].doc("Ends a stream on both sides, as cancelled.").idempotent();
+    d[&control::watch]
+        .doc("What the server notices of itself: that it goes away, and what is slow.")
+        .default_value("pattern", "*")
+        .overflow(overflow::drop_old, 64)
+        .window(64);
     d[&control::log_level]
         .doc("Sets the least level that is logged, if one is given; tells which one it is.")
         .idempotent();
@@ -184,6 +190,12 @@ result<value> manifest_for(const server_core& server, const std::string& service
 
 std::string_view library_version() noexcept { return TENON_VERSION; }
 
+bool is_hidden(const server_core& server, std::string_view service) {
+    for (const published_service& s : server.services())
+        if (!s.contract.control && name_of(s.contract) == service) return true;
+    return false;
+}
+
 std::vector<const method_entry*> methods_for(const server_core& server, std::string_view pattern,
                                              observer who) {
     std::unordered_set<std::string> hidden;
@@ -248,6 +260,10 @@ void publish_control(server_core& server) {
     c.pause = doing(server, stream_action::pause);
     c.resume = doing(server, stream_action::resume);
     c.close = doing(server, stream_action::close);
+    c.watch = [s](context& ctx, writer<server_event> out, const std::string& pattern) {
+        const bool is_owner = check_owner(ctx, "").has_value();
+        s->watching().add(std::move(out), pattern, {service_call::of(ctx).from(), is_owner});
+    };
     c.metrics = [s](context& ctx) { return metrics_of(*s, {service_call::of(ctx).from()}); };
     c.log_level = [s](context& ctx, const std::optional<std::string>& level) {
         return change_log_level(ctx, s->runtime().log(), level);

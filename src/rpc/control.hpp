@@ -23,6 +23,8 @@ struct observer {
     scopes from{};          // tells of what is seen from all of these
     bool is_owner = false;  // also of services published without control
 };
+/// Published without control.
+bool is_hidden(const server_core& server, std::string_view service);
 /// The methods of services that match and that are told of to such an observer.
 std::vector<const method_entry*> methods_for(const server_core& server, std::string_view pattern,
                                              observer who);

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "rpc/service_call.hpp"
+#include "rpc/watchers.hpp"
 
 namespace tenon::inline v0::rpc {
 
@@ -62,6 +63,7 @@ void method_entry::note_slow() noexcept {
     counters.first().slow.fetch_add(1, std::memory_order_relaxed);
     const std::int64_t now = steady_ns();
     const std::uint64_t so_far = counters.calls();
+    bool is_first, to_pool;
     {
         const std::lock_guard lock(slow_mutex_);
         if (slow_in_window_ == 0 || now - window_began_ns_ > slow_window_ns) {
@@ -70,9 +72,12 @@ void method_entry::note_slow() noexcept {
             slow_in_window_ = 0;
         }
         ++slow_in_window_;
+        is_first = slow_in_window_ == 1;
         const bool often = slow_in_window_ * rare_slow_calls >= so_far - calls_before_window_;
-        if (slow_in_window_ < 2 || !often || on_pool_.exchange(true)) return;
+        to_pool = slow_in_window_ >= 2 && often && !on_pool_.exchange(true);
     }
+    if (watchers_ && (is_first || to_pool)) watchers_->tell_slow(*this, to_pool);
+    if (!to_pool) return;
     log_.warning(
         "{} holds its event loop for more than 1 ms again and again and runs on the pool "
         "from now on; declare it blocking",

@@ -20,6 +20,7 @@
 namespace tenon::inline v0::rpc {
 
 class service_call;
+class watchers;
 
 /// Lets one call through at a time; the others wait without a thread, the more urgent first.
 class serial_gate {
@@ -68,6 +69,8 @@ public:
     bool on_pool() const noexcept { return on_pool_.load(std::memory_order_relaxed); }
     serial_gate* gate() const noexcept { return gate_.get(); }
 
+    /// Before the server starts: is told when the method is slow.
+    void set_watchers(std::shared_ptr<watchers> w) noexcept { watchers_ = std::move(w); }
     /// The monitor saw a run that held its loop for too long.
     void note_slow() noexcept;
 
@@ -83,6 +86,7 @@ private:
     std::unique_ptr<detail::handler> handler_;
     std::unique_ptr<serial_gate> gate_;
     base::logger& log_;
+    std::shared_ptr<watchers> watchers_;
     bool has_views_ = false;
     const tenon::priority urgency_;
     std::atomic<bool> on_pool_;

@@ -8,6 +8,7 @@
 #include "rpc/hello.hpp"
 #include "rpc/server_connection.hpp"
 #include "rpc/server_core.hpp"
+#include "rpc/watchers.hpp"
 
 namespace tenon::inline v0::rpc {
 
@@ -20,6 +21,16 @@ constexpr std::chrono::milliseconds drain_interval{10};
 constexpr std::chrono::milliseconds rest_interval{500};
 
 }  // namespace
+
+// The peer does not take its answers.
+void server_connection::tell_slow() noexcept {
+    constexpr std::chrono::seconds pause{1};
+    if (!server_->watching().any()) return;
+    const base::time_point now = loop_.now();
+    if (slow_told_at_ != base::time_point() && now - slow_told_at_ < pause) return;
+    slow_told_at_ = now;
+    server_->watching().tell_slow(id_);
+}
 
 // Mutex held. Whether the peer has to take output in time.
 bool server_connection::owes_reading() const noexcept {

@@ -201,6 +201,7 @@ bool server_connection::is_full() {
     flush();
     look();
     if (!full_) return false;
+    tell_slow();
     if (hung_up_) closing_ = !lose_link();  // and it never will
     const std::lock_guard lock(mutex_);
     arm();

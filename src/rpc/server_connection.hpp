@@ -96,6 +96,7 @@ private:
 
     loop::turn serve(bool& did_something);
     bool is_full();
+    void tell_slow() noexcept;
     void note_unfinished();
     bool check_unfinished(base::time_point now);
     loop::turn receive(const wire::frame& f);
@@ -179,6 +180,7 @@ private:
     bool closing_ = false;  // close() is due
     bool full_ = false;     // too much output: no more frames until is_full() says otherwise
     bool stalled_ = false;  // … and not reading
+    base::time_point slow_told_at_{};  // to watchers
     bool draining_ = false;
     std::shared_ptr<value_memory> value_memory_;  // made for the first stream
     bool has_told_ = false;     // that it has connected, and not that it has disconnected

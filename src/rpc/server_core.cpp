@@ -15,6 +15,7 @@
 #include "rpc/hello.hpp"
 #include "rpc/server_connection.hpp"
 #include "rpc/service_call.hpp"
+#include "rpc/watchers.hpp"
 #include "tenon/control.hpp"
 
 namespace tenon::inline v0::rpc {
@@ -92,6 +93,7 @@ server_core::server_core(server_options options)
     : options_(std::move(options)),
       runtime_((options_.runtime ? *options_.runtime : tenon::runtime::process()).shared_core()),
       methods_(std::make_shared<method_table>()),
+      watchers_(std::make_shared<watchers>(*this)),
       instance_(make_instance_id()),
       reassembly_(options_.limits.reassembly),
       shared_memory_(std::make_shared<wire::byte_budget>(options_.limits.shared_memory)),
@@ -192,6 +194,7 @@ std::vector<detail::binding> server_core::add_methods(const detail::contract_inf
     std::vector<detail::binding> slots;
     for (const detail::method_info& m : info.methods) {
         method_entry& entry = *methods_->add(info, m, seen, runtime_->log()).value();
+        entry.set_watchers(watchers_);
         slots.emplace_back(std::make_shared<method_slot>(shared_from_this(), entry));
     }
     return slots;
@@ -236,6 +239,7 @@ void server_core::publish_operations() {
         s.contract.operations.push_back(o.info);
         method_entry* entry =
             methods_->add(s.contract, o.info, s.options.seen, runtime_->log()).value();
+        entry->set_watchers(watchers_);
         entry->set_handler(std::move(o.handler));
     }
 }
@@ -461,6 +465,7 @@ void server_core::stop(std::chrono::milliseconds drain) {
     const std::lock_guard one_at_a_time(stop_mutex_);
     const state before = state_.exchange(drain.count() > 0 ? state::draining : state::aborting);
     stop_parts();
+    watchers_->close();
     if (before == state::running) {
         const auto limit = std::chrono::steady_clock::now() + drain;
         {

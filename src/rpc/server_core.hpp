@@ -28,6 +28,7 @@ enum class stream_action : std::uint8_t;
 
 class acceptor;
 class server_connection;
+class watchers;
 
 /// Something that starts and stops with a server, such as its entries in a directory of names.
 class server_part {
@@ -105,6 +106,8 @@ public:
             }
         }
     }
+    /// Who watches it.
+    watchers& watching() const noexcept { return *watchers_; }
     detail::runtime_core& runtime() const noexcept { return *runtime_; }
     bool configuring() const noexcept { return state_.load() == state::configuring; }
     /// 12 hex digits; also where in-process clients find it: "inproc:INSTANCE".
@@ -166,6 +169,7 @@ private:
     const server_options options_;
     const std::shared_ptr<detail::runtime_core> runtime_;
     const std::shared_ptr<method_table> methods_;
+    const std::shared_ptr<watchers> watchers_;
     const std::string instance_;
     wire::byte_budget reassembly_;
     const std::shared_ptr<wire::byte_budget> shared_memory_;

@@ -112,7 +112,7 @@ TEST_F(cli_completion, services_methods_and_arguments) {
     EXPECT_EQ(complete("tenon send "), (words{"example/echo.sum", "example/echo.collect"}));
     EXPECT_EQ(complete("tenon chat "), (words{"example/echo.shout"}));
     EXPECT_EQ(complete("tenon subscribe example/echo.count 1 "), (words{"n=", "interval_ms="}));
-    EXPECT_EQ(complete("tenon control "), (words{"streams", "pause", "resume", "close"}));
+    EXPECT_EQ(complete("tenon control "), (words{"streams", "pause", "resume", "close", "watch"}));
     EXPECT_EQ(complete("tenon control pause "), (words{"example/echo"}));
     EXPECT_EQ(complete("tenon call example/echo.p"), (words{"example/echo.plus"}));
     EXPECT_EQ(complete("tenon bench --codec json example/echo.up"), (words{"example/echo.upper"}));

@@ -273,7 +273,7 @@ TEST_F(cli_streams, control_shows_open_streams) {
     EXPECT_ERROR(run({"control", "streams", "--at", "unix:@tenon-cli-nobody"}), 12,
                  "start the server");
     EXPECT_ERROR(run({"control", "streams", "demo/x"}), 12, "nobody serves demo/x");
-    EXPECT_ERROR(run({"control"}), 2, "which of streams, pause, resume, close?");
+    EXPECT_ERROR(run({"control"}), 2, "which of streams, pause, resume, close, watch?");
     EXPECT_ERROR(run({"control", "strems"}), 2, "did you mean streams?");
 }
 
@@ -319,6 +319,41 @@ TEST_F(cli_streams, control_needs_to_know_which_stream) {
     EXPECT_ERROR(run({"control", "pause", "example/echo", "1", "1"}), 2, "--instance");
 }
 
+TEST_F(cli_streams, control_watches) {
+    const auto p = start({"control", "watch", "example/echo"});
+    const auto event = [](const std::string& line) {
+        auto v = tenon::parse_json(line);
+        return v ? *v : value();
+    };
+    value e = event(p->read_line());
+    EXPECT_EQ(e["what"].as_string(), "watching");
+    EXPECT_EQ(e["instance"].as_string(), instance_of());
+    server_->signal(SIGTERM);
+    e = event(p->read_line());
+    EXPECT_EQ(e["what"].as_string(), "going_away");
+    EXPECT_EQ(p->finish().exit, 0) << p->err;
+    EXPECT_ERROR(run({"control", "watch", "example/echo"}), 12, "no service runs here");
+    EXPECT_ERROR(run({"control", "watch"}), 2, "which server?");
+    EXPECT_ERROR(run({"control", "watch", "--at", at_, "a/b", "c/d"}), 2, "takes one name");
+}
+
+TEST_F(cli_streams, control_watch_ends_as_the_others) {
+    const auto quiet = run({"control", "watch", "--at", at_, "--timeout", "300"});
+    EXPECT_EQ(quiet.exit, 11);
+    EXPECT_TRUE(has(quiet.err, "nothing came for 300 ms")) << quiet.err;
+    const auto one = run({"control", "watch", "--at", at_, "--limit", "1", "--json"});
+    EXPECT_EQ(one.exit, 0) << one.err;
+    EXPECT_EQ(tenon::parse_json(one.out).value()["value"]["what"].as_string(), "watching");
+    const auto p = start({"control", "watch", "--at", at_});
+    EXPECT_TRUE(has(p->read_line(), "watching"));
+    p->signal(SIGINT);
+    EXPECT_EQ(p->finish().exit, 130);
+    const auto killed = start({"control", "watch", "--at", at_});
+    EXPECT_TRUE(has(killed->read_line(), "watching"));
+    server_->signal(SIGKILL);
+    EXPECT_EQ(killed->finish().exit, 12) << killed->err;
+}
+
 // script(1) gives the program a terminal.
 TEST_F(cli_streams, a_terminal_shows_how_fast) {
     process p("script",
@@ -337,7 +372,8 @@ TEST_F(cli_streams, a_terminal_shows_how_fast) {
 TEST_F(cli_streams, help) {
     for (const words& args :
          {words{"subscribe"}, words{"send"}, words{"chat"}, words{"control", "streams"},
-          words{"control", "pause"}, words{"control", "resume"}, words{"control", "close"}}) {
+          words{"control", "pause"}, words{"control", "resume"}, words{"control", "close"},
+          words{"control", "watch"}}) {
         words asked{"help"};
         asked.insert(asked.end(), args.begin(), args.end());
         const outcome o = run(asked);

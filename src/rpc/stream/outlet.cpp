@@ -134,23 +134,25 @@ departure stream_outlet::offer(void* value, bool movable) {
             if (waiting_.size() < buffer_) return keep(value, movable), departure::sent;
             end_ = error(errc::overloaded, "the receiver did not keep up");
             closed_ = end_;
-            ending_ = true;
+            ending_ = lags_ = true;
             drop_waiting();
             end_if_drained();
             return departure::closed;
         case overflow::drop_new:
             if (waiting_.size() < buffer_) return keep(value, movable), departure::sent;
+            lags_ = true;
             ++gap_;
             ++stats_.lost;
             if (next_position_ != 0) ++next_position_;
             return departure::dropped;
         case overflow::latest:
-            if (replace_same_key(value, movable)) return departure::dropped;
+            if (replace_same_key(value, movable)) return lags_ = true, departure::dropped;
             [[fallthrough]];
         case overflow::drop_old: break;
     }
     const bool drops = waiting_.size() >= buffer_;
     if (drops) drop_front();
+    lags_ |= drops;
     keep(value, movable);
     return drops ? departure::dropped : departure::sent;
 }
@@ -253,13 +255,16 @@ departure stream_outlet::offer_or_wait(outlet_waiter& w) {
 
 departure stream_outlet::try_send(void* value, bool movable) {
     bool ended = false;
+    bool begins_to_lag = false;
     departure d;
     {
         const std::lock_guard lock(mutex_);
         d = offer(value, movable);
         if (d == departure::closed) ended = std::exchange(after_end_due_, false);
+        if (lags_ && d != departure::sent) begins_to_lag = !std::exchange(lag_told_, true);
     }
     if (ended) (void)after_end();
+    if (begins_to_lag) lagging();
     return d;
 }
 
@@ -339,6 +344,7 @@ bool stream_outlet::send_waiting(base::list<outlet_waiter>& done) {
         if (d != departure::sent) return d != departure::full;
         waiting_.pop();
     }
+    lags_ = lag_told_ = false;
     while (!waiters_.empty()) {
         outlet_waiter& w = waiters_.front();
         value_note note = next_note();

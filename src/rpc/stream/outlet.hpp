@@ -109,6 +109,8 @@ protected:
     virtual loop::event_loop* fallback() noexcept = 0;
     /// After transmit_end(), without the mutex; there may be more to be ended.
     virtual loop::turn after_end() noexcept { return loop::turn::done; }
+    /// The receiver begins not to keep up: a value was dropped for lack of room. Without the mutex.
+    virtual void lagging() noexcept {}
     /// In transmit(), which then returns `closed`: this value cannot be sent at all.
     void unfit(error why) { unfit_ = std::move(why); }
     /// In transmit(): the value is the first from where that seek led to; 0: it is not.
@@ -140,6 +142,8 @@ private:
     std::uint32_t buffer_;
     object_queue waiting_;               // values, by policy
     base::list<outlet_waiter> waiters_;  // their senders wait
+    bool lags_ = false;                  // values were dropped since none waited …
+    bool lag_told_ = false;              // … and lagging() was called
     std::uint64_t gap_ = 0;              // dropped behind all that waits
     std::uint64_t next_position_ = 0;    // of the next value; 0: the stream has no positions
     std::uint64_t next_epoch_ = 0;

@@ -1,7 +1,10 @@
-// What an operator does to a stream that is being served.
+// What an operator does to a stream that is being served, and is told of it.
 
 #include "rpc/error_codec.hpp"
+#include "rpc/server_connection.hpp"
+#include "rpc/server_core.hpp"
 #include "rpc/stream/with_session.hpp"
+#include "rpc/watchers.hpp"
 
 namespace tenon::inline v0::rpc {
 
@@ -11,6 +14,23 @@ void wire_stream::act(stream_action what) {
         case stream_action::resume: return set_paused(false);
         case stream_action::close: return close(error(errc::cancelled, "closed by an operator"));
     }
+}
+
+// By an owner of a handle. The connection is there as long as the stream is attached to it.
+void wire_stream::tell_lagging() noexcept {
+    constexpr std::chrono::seconds pause{1};
+    if (!is_server() || service_of(route_) == "tenon/control")
+        return;  // they tell; see watchers.hpp
+    {
+        const std::lock_guard lock(link_mutex_);
+        if (!link_ || !server_->server()->watching().any()) return;
+        const base::time_point now = loop_.time().now();
+        if (lag_told_at_ != base::time_point() && now - lag_told_at_ < pause) return;
+        lag_told_at_ = now;
+        server_->hold();
+    }
+    server_->server()->watching().tell_slow(*plan_.member, server_->id(), ref_.id);
+    server_->release();
 }
 
 bool wire_stream::is_paused() noexcept {

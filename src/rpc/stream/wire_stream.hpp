@@ -205,6 +205,7 @@ private:
         detail::departure transmit(void* value, bool movable, const value_note& note) override;
         void transmit_end(const std::optional<error>& why, const value_note& last) override;
         loop::turn after_end() noexcept override;
+        void lagging() noexcept override { s_.tell_lagging(); }
         loop::event_loop* fallback() noexcept override { return &s_.loop_; }
 
         wire_stream& s_;
@@ -228,6 +229,7 @@ private:
     bool leave_unopened() noexcept;
     void finish_quietly() noexcept;
     void tell_closed() noexcept;
+    void tell_lagging() noexcept;
     loop::turn tell_closed_on_loop(loop::event_loop& loop);
     loop::turn on_seek(bytes_view data);
     void set_paused(bool paused);
@@ -247,6 +249,7 @@ private:
     connection* link_;                            // null once detached; guarded by link_mutex_
     bool paused_ = false;                         // by an operator; the same …
     std::uint32_t withheld_ = 0;                  // … and what is granted when it goes on
+    base::time_point lag_told_at_{};              // to watchers; the same
     std::atomic<std::uint64_t>* open_ = nullptr;  // the member's count; the same
 
     wire::stream_ref ref_;                  // set once, under the connection's mutex
