@@ -36,11 +36,12 @@ public:
     std::optional<T> get() {
         for (;;) {
             try {
-                return taken(reader_.get());
+                auto got = reader_.get();
+                if (is_answer(got)) return taken(std::move(got));
             } catch (const failure& f) {
                 if (!may_go_on(f.error())) throw;
             }
-            std::this_thread::sleep_for(pause_);
+            if (!sought_) std::this_thread::sleep_for(pause_);
             reopen();
         }
     }
@@ -50,11 +51,11 @@ public:
         for (;;) {
             try {
                 std::optional<T> got = co_await reader_.next();
-                co_return taken(std::move(got));
+                if (is_answer(got)) co_return taken(std::move(got));
             } catch (const failure& f) {
                 if (!may_go_on(f.error())) throw;
             }
-            (void)co_await sleep_for(pause_);
+            if (!sought_) (void)co_await sleep_for(pause_);
             reopen();
         }
     }
@@ -68,11 +69,14 @@ public:
     /// How often it was opened again.
     unsigned reopened() const noexcept { return reopened_; }
 
-    /// Goes on elsewhere.
+    /// Goes on elsewhere: in the open stream, where its source can (reader::seek()), else in another
+    /// one.
     void seek(const stream_start& to) {
         options_.start = to;
-        lost_ = lost();
         position_ = 0;
+        sought_ = reader_.seek(to).has_value();
+        if (sought_) return;
+        lost_ = lost();
         reader_ = open_(options_);
     }
     void stop() noexcept { reader_.stop(); }
@@ -81,8 +85,12 @@ private:
     static constexpr std::chrono::milliseconds shortest{10};
     static constexpr std::chrono::milliseconds longest{1000};
 
+    // A source that had ended, or broken off, before it heard of the seek, or does not know seeking,
+    // may have values there all the same.
+    bool is_answer(const std::optional<T>& value) const noexcept { return value || !sought_; }
     std::optional<T> taken(std::optional<T> value) {
         if (!value) return value;
+        sought_ = false;
         pause_ = shortest;
         const stream_stats s = reader_.stats();
         if (s.position == 0) return value;
@@ -91,10 +99,12 @@ private:
         return value;
     }
     bool may_go_on(const error& e) const noexcept {
+        if (sought_ && e.code() == errc::unsupported) return true;
         const bool begun = position_ != 0 || options_.start.where != stream_start::at::unsaid;
         return begun && (e.code() == errc::unavailable || e.code() == errc::overloaded);
     }
     void reopen() {
+        sought_ = false;
         pause_ = std::min(2 * pause_, longest);
         ++reopened_;
         lost_ = lost();
@@ -109,6 +119,7 @@ private:
     std::uint64_t epoch_ = 0;
     std::uint64_t lost_ = 0;
     unsigned reopened_ = 0;
+    bool sought_ = false;  // in the open stream, and nothing has come from there yet
     std::chrono::milliseconds pause_ = shortest;
 };
 

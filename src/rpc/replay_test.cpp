@@ -134,6 +134,69 @@ TEST_P(replay, a_subscription_goes_on_after_restarts) {
     EXPECT_EQ(s.lost(), 0u);
 }
 
+TEST_P(replay, a_subscription_seeks_in_the_open_stream) {
+    start();
+    append(0, 1000);
+    auto t = connect();
+    auto s = tenon::follow(t.play, stream_start::earliest());
+    for (int i = 0; i < 10; ++i) ASSERT_EQ(s.get(), i);
+    for (int round = 1; round < 10; ++round) {
+        s.seek(stream_start::at_position(static_cast<std::uint64_t>(round) * 100 + 1));
+        for (int i = 0; i < 10; ++i) ASSERT_EQ(s.get(), round * 100 + i);
+        EXPECT_EQ(s.position(), static_cast<std::uint64_t>(round) * 100 + 10);
+    }
+    EXPECT_EQ(s.reopened(), 0u);
+    EXPECT_EQ(s.lost(), 0u);
+}
+
+// Whenever the break comes: before the source has heard of the seek, before its first value from
+// there is taken, and later.
+TEST_P(replay, nothing_is_lost_or_doubled_by_a_seek_and_a_break) {
+    const directory d;
+    start({.directory = d.path()});
+    append(0, 1000);
+    auto t = connect();
+    auto s = tenon::follow(t.play, stream_start::earliest());
+    for (int round = 0; round < 12; ++round) {
+        const int from = 100 + 17 * round, before = round % 3 == 0 ? 0 : 5 * round;
+        for (int i = 0; i < round; ++i) ASSERT_TRUE(s.get());
+        s.seek(stream_start::at_position(static_cast<std::uint64_t>(from) + 1));
+        if (round % 3 == 1) std::this_thread::sleep_for(5ms);
+        for (int i = 0; i < before; ++i) ASSERT_EQ(s.get(), from + i);
+        stop();
+        start({.directory = d.path()});
+        for (int i = before; i < 500; ++i) ASSERT_EQ(s.get(), from + i) << round;
+    }
+    EXPECT_GE(s.reopened(), 1u);  // a seek in a stream that has broken off opens another one
+    EXPECT_EQ(s.lost(), 0u);
+}
+
+TEST_P(replay, a_subscription_is_opened_again_where_the_source_cannot_seek) {
+    tenon::runtime runtime(test_runtime());
+    tenon::server_options so;
+    so.runtime = &runtime;
+    tenon::server server(so);
+    auto& members = server.publish<tape>();
+    members.play = [](tenon::writer<int> out) {  // ends, and knows no allow_seeking()
+        std::uint64_t at = std::max<std::uint64_t>(out.start().position, 1);
+        out.place_next(at, 7);
+        for (; at <= 100; ++at) out.send(static_cast<int>(at));
+    };
+    server.listen(fresh_endpoint(GetParam())).start();
+    tenon::client_options o;
+    o.runtime = &runtime;
+    auto t = tenon::connect<tape>(server.endpoints().at(0), o);
+    auto s = tenon::follow(t.play, stream_start::at_position(1));
+    for (int i = 1; i <= 10; ++i) ASSERT_EQ(s.get(), i);
+    s.seek(stream_start::at_position(51));  // it may have ended, or it refuses
+    for (int i = 51; i <= 100; ++i) ASSERT_EQ(s.get(), i);
+    EXPECT_EQ(s.get(), std::nullopt);
+    s.seek(stream_start::at_position(91));
+    for (int i = 91; i <= 100; ++i) ASSERT_EQ(s.get(), i);
+    EXPECT_EQ(s.get(), std::nullopt);
+    EXPECT_EQ(s.get(), std::nullopt);
+}
+
 TEST_P(replay, a_delivery_is_stored_once_across_restarts) {
     const directory d;
     start({.directory = d.path()});
