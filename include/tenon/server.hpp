@@ -23,6 +23,7 @@ class server_core;
 }  // namespace rpc
 
 class functions;
+struct note;          // tenon/notes.hpp
 class session;        // tenon/session.hpp
 class served_stream;  // the same
 
@@ -137,6 +138,10 @@ public:
     /// opens the stream), and when nothing more can pass; a function that still has an end may run on.
     server& on_stream_opened(std::function<void(served_stream&)> f);
     server& on_stream_closed(std::function<void(served_stream&)> f);
+
+    /// Told of the notes of clients, those in process included, as user code of a loop, so to be
+    /// quick, one after the other for each session; several are all told. See tenon/notes.hpp.
+    server& on_note(std::function<void(session&, const note&)> f);
 
     /// Begins to accept. Throws failure(conflict) if it was started before.
     void start();

@@ -16,8 +16,11 @@
 
 #include "tenon/context.hpp"
 #include "tenon/export.hpp"
+#include "tenon/result.hpp"
 
 namespace tenon::inline v0 {
+
+class value;
 
 namespace detail {
 template <class T>
@@ -67,6 +70,11 @@ public:
     virtual const peer_info& peer() const noexcept = 0;
     /// As connection_stats::id; 0 in process.
     virtual std::uint64_t id() const noexcept = 0;
+
+    /// Sends a note to the client; see tenon/notes.hpp. While a handler or a callback of the session
+    /// runs, and from then on until the session has disconnected. Errors: `unsupported` for a client
+    /// that is not Tenon's, `unavailable` once it has gone, `invalid` as of send_note().
+    virtual result<void> note(const value& content) = 0;
 
 protected:
     ~session();

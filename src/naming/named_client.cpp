@@ -204,8 +204,11 @@ std::shared_ptr<provider> named_client::pick() {
         }
         const candidate& chosen = candidates_[index];
         if (const auto at = known(chosen); at != providers_.end()) return *at;
-        if (may_live(chosen, name_))
-            return providers_.emplace_back(std::make_shared<provider>(chosen, options_.client));
+        if (may_live(chosen, name_)) {
+            const auto made = std::make_shared<provider>(chosen, options_.client);
+            for (const auto& f : listeners_) made->client->on_note(f);
+            return providers_.emplace_back(made);
+        }
         candidates_.erase(candidates_.begin() + static_cast<std::ptrdiff_t>(index));
     }
     return nullptr;
@@ -316,6 +319,21 @@ result<void> named_client::send(std::string_view route, codec c, bytes_view argu
         if (sent || !course.go_on(sent.error())) return sent;
     }
     return course.why();
+}
+
+result<void> named_client::send_note(bytes_view content) {
+    attempts course(*this, nullptr);
+    while (provider* p = course.next()) {
+        auto sent = p->client->send_note(content);
+        if (sent || !course.go_on(sent.error())) return sent;
+    }
+    return course.why();
+}
+
+void named_client::on_note(std::function<void(const note&)> f) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& p : providers_) p->client->on_note(f);
+    listeners_.push_back(std::move(f));
 }
 
 result<detail::stream_ends> named_client::open_stream(const rpc::dynamic_stream& s) {

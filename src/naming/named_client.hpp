@@ -45,6 +45,10 @@ public:
     result<bytes> call_encoded(std::string_view route, codec c, bytes_view arguments,
                                const call_options& options) override;
     result<void> send(std::string_view route, codec c, bytes_view arguments) override;
+    /// To the instance that a call would go to now.
+    result<void> send_note(bytes_view content) override;
+    /// Of every instance that is called.
+    void on_note(std::function<void(const note&)> f) override;
     result<detail::stream_ends> open_stream(const rpc::dynamic_stream& s) override;
     /// The contract must outlive what is bound.
     std::vector<detail::binding> bind(const detail::contract_info& contract) override;
@@ -106,6 +110,7 @@ private:
     std::vector<std::shared_ptr<provider>> providers_;  // of some of the candidates
     std::vector<std::shared_ptr<provider>> leaving_;    // gone, with calls under way
     std::shared_ptr<provider> current_;                 // where calls stick to one instance
+    std::vector<std::function<void(const note&)>> listeners_;
     std::size_t turn_ = 0;
     std::uint64_t changes_seen_ = 0;
 };

@@ -52,6 +52,11 @@ server& server::on_stream_closed(std::function<void(served_stream&)> f) {
     return *this;
 }
 
+server& server::on_note(std::function<void(session&, const note&)> f) {
+    core_->callbacks().noted.push_back(std::move(f));
+    return *this;
+}
+
 server& server::on_started(std::function<void(const std::vector<std::string>&)> f) {
     core_->on_started(std::move(f));
     return *this;

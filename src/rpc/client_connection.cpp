@@ -458,6 +458,22 @@ bool client_connection::abandon(async_call& call) noexcept {
     return true;
 }
 
+result<void> client_connection::send_note(bytes_view content) {
+    if (auto e = runtime_->unusable()) return *std::move(e);
+    std::optional<error> why;
+    bool leading = false;
+    bool opens;
+    {
+        std::unique_lock lock(mutex_);
+        opens = state_ == link_state::closed;
+        if (opens) ensure_open(lock, leading, why);
+    }
+    if (opens) flush();
+    if (why) return *std::move(why);
+    connection::send_note(content);
+    return {};
+}
+
 result<void> client_connection::connect() {
     if (auto e = runtime_->unusable()) return *std::move(e);
     std::optional<error> why;

@@ -82,6 +82,10 @@ public:
     /// Room for an argument, in memory that the server sees if there is some.
     blob loan(std::size_t size) { return connection::loan(size); }
 
+    /// What the server sends of its own accord.
+    note_receiver& notes() noexcept { return *notes_in_; }
+    result<void> send_note(bytes_view content);
+
     /// Fire-and-forget.
     result<void> send(const outgoing_request& request);
 
@@ -231,6 +235,8 @@ private:
     const client_options options_;
     decode_options decoding_;
     const std::shared_ptr<value_memory> value_memory_;
+
+    const std::shared_ptr<note_receiver> notes_in_ = std::make_shared<note_receiver>(loop_);
 
     std::atomic<reader> reader_state_{nobody};
     std::atomic<std::uint32_t> async_calls_{0};  // under way

@@ -2,6 +2,7 @@
 // What stands behind tenon::client: one endpoint (direct_client), or whoever serves a name.
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +11,10 @@
 #include "rpc/known_manifests.hpp"
 #include "tenon/client.hpp"
 #include "tenon/stream_core.hpp"
+
+namespace tenon::inline v0 {
+struct note;
+}  // namespace tenon::inline v0
 
 namespace tenon::inline v0::rpc {
 
@@ -37,6 +42,8 @@ public:
     virtual result<bytes> call_encoded(std::string_view route, codec c, bytes_view arguments,
                                        const call_options& options) = 0;
     virtual result<void> send(std::string_view route, codec c, bytes_view arguments) = 0;
+    virtual result<void> send_note(bytes_view content) = 0;
+    virtual void on_note(std::function<void(const note&)> f) = 0;
     virtual result<detail::stream_ends> open_stream(const dynamic_stream& s) = 0;
 
     /// What the methods of a contract call, in their order.

@@ -75,6 +75,8 @@ private:
 
 void client_connection::start_session() {
     going_away_ = tenon_server_ = unread_ = false;
+    notes_in_->restart();
+    if (notes_) notes_->restart(std::exchange(notes_sent_, 0));
     session_.emplace(wire::role::client, session_options_of(options_), runtime_->time().now());
     base::byte_buffer hello;
     put_hello_entry(hello, "");

@@ -57,6 +57,7 @@ void client_connection::note_hello() {
         (void)s.request_at_last(*session_, nullptr, false);
     }
     while (!seeking_.empty()) seeking_.pop_front().say_seek(*session_);
+    if (have_notes()) ask_for_housekeeping();
 }
 
 // Mutex held. It is out of the session; the loop tells it why.

@@ -203,7 +203,7 @@ void connection::flush(bool has_room) noexcept {
             break;
         }
         writing_ = false;
-        drained = !room_queue_.empty() && has_drained();
+        drained = (!room_queue_.empty() || have_notes()) && has_drained();
     }
     if (drained) ask_for_flush();
     if (stuck) output_blocked();
@@ -224,9 +224,33 @@ bool connection::has_drained() const noexcept {
 void connection::may_have_room() noexcept {
     {
         const std::lock_guard lock(mutex_);
-        if (room_queue_.empty()) return;
+        if (room_queue_.empty() && !have_notes()) return;
     }
     ask_for_flush();
+}
+
+void connection::send_note(bytes_view content) {
+    bool processing;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!notes_) notes_ = std::make_unique<notes_to_send>();
+        notes_->push(content);
+        if (!connected_) return;
+        send_waiting_notes();
+        processing = processing_;
+    }
+    kick(processing);
+}
+
+void connection::send_waiting_notes() {
+    base::byte_buffer entry;
+    while (have_notes() && connected_ && session_ && !session_->closed() && has_drained()) {
+        const numbered_note n = notes_->pop();
+        entry.clear();
+        put_note_entry(entry, n.number, n.content.view());
+        session_->push_metadata(entry.view());
+        notes_sent_ = n.number;
+    }
 }
 
 void connection::enter_room_queue(wire_stream& s) noexcept {
@@ -240,6 +264,10 @@ loop::turn connection::resume_streams() {
         wire_stream* next;
         {
             const std::lock_guard lock(mutex_);
+            if (have_notes()) {
+                send_waiting_notes();
+                loop_.defer(flush_work_);
+            }
             if (room_queue_.empty() || !session_ || !has_drained()) return loop::turn::done;
             next = &room_queue_.pop_front();
             next->add_ref();

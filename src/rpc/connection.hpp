@@ -19,6 +19,7 @@
 #include "base/clock.hpp"
 #include "base/mutex.hpp"
 #include "loop/loop.hpp"
+#include "rpc/notes.hpp"
 #include "rpc/stream/wire_stream.hpp"
 #include "tenon/limits.hpp"
 #include "transport/link.hpp"
@@ -103,6 +104,12 @@ protected:
     bool has_drained() const noexcept;
     /// Lets those that wait go on. Owner of the loop.
     loop::turn resume_streams();
+    /// Sends a note, once the peer has said hello and takes what is sent. Any thread.
+    void send_note(bytes_view content);
+    /// Sends those that wait. Mutex held.
+    void send_waiting_notes();
+    /// Mutex held: they wait for output to drain.
+    bool have_notes() const noexcept { return notes_ && !notes_->empty() && peer_is_tenon(); }
     /// The peer has said hello. Mutex held.
     virtual bool peer_is_tenon() const noexcept = 0;
     /// A stream is no longer in the session. Any thread, without the mutex.
@@ -156,6 +163,8 @@ protected:
     base::time_point blocked_since_{};
     std::uint64_t bytes_out_ = 0;
     std::uint64_t writes_ = 0;  // that have ended
+    std::unique_ptr<notes_to_send> notes_;
+    std::uint64_t notes_sent_ = 0;  // the number of the last one, in this session
 
     // Written by the reader, so without a read-modify-write; relaxed, because it orders nothing.
     std::atomic<std::uint64_t> bytes_in_{0};

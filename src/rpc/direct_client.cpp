@@ -200,7 +200,7 @@ direct_client::direct_client(std::string_view endpoint, const client_options& op
       options_(options),
       runtime_((options.runtime ? *options.runtime : tenon::runtime::process()).shared_core()) {
     if (is_local()) {
-        session_ = std::make_shared<local_session>();
+        session_ = std::make_shared<local_session>(*runtime_, endpoint_.name);
         return;
     }
     connection_ = new client_connection(runtime_, endpoint_, options_);
@@ -208,7 +208,22 @@ direct_client::direct_client(std::string_view endpoint, const client_options& op
 }
 
 direct_client::~direct_client() {
-    if (connection_) connection_->retire();
+    if (session_) session_->to_client().close();
+    if (!connection_) return;
+    connection_->notes().close();
+    connection_->retire();
+}
+
+result<void> direct_client::send_note(bytes_view content) {
+    if (connection_) return connection_->send_note(content);
+    if (auto e = runtime_->unusable()) return *std::move(e);
+    if (!local_server()) return error(errc::unavailable, "nobody serves " + text_);
+    session_->to_server().take(0, content);
+    return {};
+}
+
+void direct_client::on_note(std::function<void(const note&)> f) {
+    (connection_ ? connection_->notes() : session_->to_client()).add(std::move(f));
 }
 
 blob direct_client::loan(std::size_t size) {

@@ -73,6 +73,8 @@ public:
     result<bytes> call_encoded(std::string_view route, codec c, bytes_view arguments,
                                const call_options& options) override;
     result<void> send(std::string_view route, codec c, bytes_view arguments) override;
+    result<void> send_note(bytes_view content) override;
+    void on_note(std::function<void(const note&)> f) override;
     result<detail::stream_ends> open_stream(const dynamic_stream& s) override;
     std::vector<detail::binding> bind(const detail::contract_info& contract) override;
 

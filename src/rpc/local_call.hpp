@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/mutex.hpp"
+#include "rpc/notes.hpp"
 #include "rpc/outgoing_call.hpp"
 #include "rpc/service_call.hpp"
 
@@ -20,12 +21,29 @@ class direct_client;
 class server_core;
 
 /// What a server knows of an in-process client.
-class local_session final : public session {
+class local_session final : public session, public std::enable_shared_from_this<local_session> {
 public:
+    /// A session with whoever serves that name.
+    local_session(detail::runtime_core& runtime, const std::string& name);
+
     const peer_info& peer() const noexcept override { return this_process; }
     std::uint64_t id() const noexcept override { return 0; }
 
+    result<void> note(const value& content) override;
+    note_receiver& to_client() noexcept { return *to_client_; }
+    note_receiver& to_server();
+
     static const peer_info this_process;
+
+private:
+    void tell_server(const tenon::note& n);
+
+    detail::runtime_core& runtime_;  // the client's, and so is this
+    const std::string name_;
+    loop::event_loop& loop_;
+    const std::shared_ptr<note_receiver> to_client_;
+    base::mutex mutex_;                         // guards to_server_
+    std::shared_ptr<note_receiver> to_server_;  // made when it is first needed
 };
 
 /// What an in-process call is made of. The views are read before the call function returns.

@@ -245,6 +245,7 @@ loop::turn server_connection::receive(const wire::frame& f) {
         case wire::event_kind::cancel: return cancelled ? on_cancel(*cancelled) : loop::turn::done;
         case wire::event_kind::setup: return on_setup(f);
         case wire::event_kind::resume: on_resume(f); return loop::turn::done;
+        case wire::event_kind::metadata_push: take_note(ev.metadata); return loop::turn::done;
         case wire::event_kind::keepalive: link_->trim(), may_have_room(); return loop::turn::done;
         case wire::event_kind::closed: {
             const std::lock_guard lock(mutex_);

@@ -66,6 +66,7 @@ public:
     // session
     const peer_info& peer() const noexcept override { return peer_; }
     std::uint64_t id() const noexcept override { return id_; }
+    result<void> note(const value& content) override;
 
     const std::shared_ptr<server_core>& server() const noexcept { return server_; }
 
@@ -97,6 +98,7 @@ private:
     loop::turn serve(bool& did_something);
     bool is_full();
     void tell_slow() noexcept;
+    void take_note(bytes_view metadata);
     void note_unfinished();
     bool check_unfinished(base::time_point now);
     loop::turn receive(const wire::frame& f);
@@ -176,6 +178,7 @@ private:
     wire::metadata_format format_ = wire::metadata_format::unknown;
     std::optional<codec> codec_;  // SETUP's data type; nothing: one that is not known
     deadline_timer timer_{*this};
+    std::shared_ptr<note_receiver> notes_in_;  // null: nobody listens
     bool ending_ = false;   // the session is over: get rid of the output, then close
     bool closing_ = false;  // close() is due
     bool full_ = false;     // too much output: no more frames until is_full() says otherwise

@@ -46,6 +46,7 @@ struct server_callbacks {
     std::vector<std::function<void(session&)>> disconnected;
     std::vector<std::function<void(served_stream&)>> opened;
     std::vector<std::function<void(served_stream&)>> closed;
+    std::vector<std::function<void(session&, const note&)>> noted;
 };
 
 /// A service the server offers.
@@ -96,11 +97,12 @@ public:
     const decode_options& decoding() const noexcept { return decoding_; }
     const server_callbacks& to_be_told() const noexcept { return callbacks_; }
     /// Calls all of them; in user code.
-    template <class T>
-    void tell(const std::vector<std::function<void(T&)>>& all, T& of) noexcept {
+    template <class T, class... More>
+    void tell(const std::vector<std::function<void(T&, More...)>>& all, T& of,
+              More... more) noexcept {
         for (const auto& f : all) {
             try {
-                f(of);
+                f(of, more...);
             } catch (...) {
                 note_thrown(detail::current_error());
             }

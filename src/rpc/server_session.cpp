@@ -47,6 +47,13 @@ void server_connection::begin_session(const wire::frame& f) {
 
 loop::turn server_connection::tell_connected() {
     const server_callbacks& told = server_->to_be_told();
+    if (!told.noted.empty() && format_ == wire::metadata_format::composite) {
+        notes_in_ = std::make_shared<note_receiver>(loop_, [this] { release(); });
+        notes_in_->add([this](const tenon::note& n) {
+            server_->tell<tenon::session, const tenon::note&>(server_->to_be_told().noted, *this,
+                                                              n);
+        });
+    }
     if (told.connected.empty() && told.disconnected.empty()) return loop::turn::done;
     has_told_ = true;
     hold();  // another thread may end the connection while user code runs
@@ -56,6 +63,30 @@ loop::turn server_connection::tell_connected() {
     const bool lost = !loop.leave(ticket);
     release();
     return lost ? loop::turn::lost : loop::turn::done;
+}
+
+// Whoever tells has a share meanwhile.
+void server_connection::take_note(bytes_view metadata) {
+    if (!notes_in_) return;
+    const note_entry n = find_note(metadata);
+    if (n.number == 0) return;
+    hold();
+    if (!notes_in_->take(n.number, n.content)) release();
+}
+
+result<void> server_connection::note(const value& content) {
+    base::byte_buffer encoded;
+    TENON_TRY(encode_note(content, encoded));
+    {
+        const std::lock_guard lock(mutex_);
+        if (session_->closed() || (!connected_ && !session_->is_detached()))
+            return error(errc::unavailable, "the client has gone").set_may_have_run(false);
+        if (!tenon_peer_)
+            return error(errc::unsupported, "the client knows no notes: it is not Tenon's")
+                .set_may_have_run(false);
+    }
+    send_note(encoded.view());
+    return {};
 }
 
 // Behind what streams of the connection still have to tell.

@@ -27,6 +27,7 @@ inline constexpr std::string_view priority = "application/vnd.tenon.priority.v1"
 inline constexpr std::string_view trace = "application/vnd.tenon.traceparent.v1";
 inline constexpr std::string_view hello = "application/vnd.tenon.hello.v1";
 inline constexpr std::string_view status = "application/vnd.tenon.status.v1";
+inline constexpr std::string_view note = "application/vnd.tenon.note.v1";
 inline constexpr std::string_view json = "application/json";
 inline constexpr std::string_view msgpack = "application/x-msgpack";
 inline constexpr std::string_view octets = "application/octet-stream";
