@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "base/error_codes.hpp"
 #include "rpc/error_codec.hpp"
@@ -48,14 +49,42 @@ void server_connection::arm() {
     else loop_.arm(timer_, at);
 }
 
+// Mutex held. The streams that have ended because the peer has not finished a message in time, a
+// share of each.
+std::vector<wire_stream*> server_connection::expire(base::time_point now) {
+    std::vector<wire_stream*> ended;
+    for (;;) {
+        const wire::event ev = session_->expire(now);
+        if (ev.kind == wire::event_kind::none) return ended;
+        if (!ev.user || !is_stream(ev)) continue;
+        auto* const stream = static_cast<wire_stream*>(ev.user);
+        ended.push_back(stream);
+        stream->add_ref();
+        stream->share_call();
+    }
+}
+
+loop::turn server_connection::tell_expired(const std::vector<wire_stream*>& ended) {
+    hold();  // closing waits for the streams of the session only, and these are none any more
+    loop::turn t = loop::turn::done;
+    for (wire_stream* const stream : ended) {
+        const error why(errc::data_loss, "message not finished in time");
+        if (stream->on_lost(why) == loop::turn::lost) t = loop::turn::lost;
+        stream->release();
+    }
+    release();
+    return t;
+}
+
 loop::turn server_connection::on_deadline() {
+    std::vector<wire_stream*> ended;
     if (ending_) {
         closing_ = true;
     } else {
         if (draining_) drain_step();
         std::unique_lock lock(mutex_);
         const base::time_point now = loop_.now();
-        while (session_->expire(now).kind != wire::event_kind::none) {}
+        ended = expire(now);
         const bool stalls = unfinished_ && !check_unfinished(now);
         if (rest_at_ <= now) rest(now);
         const wire::event_kind told = session_->tick(now).kind;
@@ -69,7 +98,7 @@ loop::turn server_connection::on_deadline() {
         if (gives_up && !lose_link()) closing_ = true;
     }
     if (closing_) loop_.make_ready(*this);
-    return loop::turn::done;
+    return ended.empty() ? loop::turn::done : tell_expired(ended);
 }
 
 // Frames have come. The memory for many at once, which the next may need, stays for a while.

@@ -130,6 +130,8 @@ private:
     result<method_entry*> understand(const wire::event& ev, wire::request_metadata& meta,
                                      codec& wire_codec);
     void refuse(const wire::event& ev, const error& e);
+    std::vector<wire_stream*> expire(base::time_point now);
+    loop::turn tell_expired(const std::vector<wire_stream*>& ended);
     loop::turn on_deadline();
     enum errand : unsigned {
         begin = 1,

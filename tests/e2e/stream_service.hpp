@@ -7,6 +7,7 @@
 
 #include "tenon/server.hpp"
 #include "tenon/stream_members.hpp"
+#include "tenon/task.hpp"
 
 namespace e2e {
 
@@ -15,6 +16,7 @@ struct flow {
     tenon::source<int()> endless;
     tenon::source<int()> broken;
     tenon::source<int()> hasty;
+    tenon::source<int()> asleep;
     tenon::sink<int, long> sum;
     tenon::sink<int> swallow;
     tenon::sink<int, int> first;
@@ -23,10 +25,12 @@ struct flow {
     tenon::channel<int, int> refuse;
     tenon::channel<int, int> breaks;
     tenon::channel<int, int> slow_to_end;
+    tenon::channel<int, int> heedless;
     tenon::method<int(int, int)> plus;
 };
-TENON_INTERFACE(flow, "test", "flow", "1.0.0", (count, from, n), endless, broken, hasty, sum,
-                swallow, first, twice, deaf, refuse, breaks, slow_to_end, (plus, a, b))
+TENON_INTERFACE(flow, "test", "flow", "1.0.0", (count, from, n), endless, broken, hasty, asleep,
+                sum, swallow, first, twice, deaf, refuse, breaks, slow_to_end, heedless,
+                (plus, a, b))
 
 inline tenon::generator<int> count(int from, int n) {
     for (int i = 0; i < n; ++i) co_yield from + i;
@@ -58,6 +62,14 @@ inline tenon::task<void> breaks(tenon::duplex<int, int> s) {
     while (auto v = co_await s.next()) {}
 }
 
+// These wait for something that has nothing to do with their streams.
+inline tenon::task<void> asleep(tenon::writer<int>) {
+    co_await tenon::sleep_for(std::chrono::hours(1));
+}
+inline tenon::task<void> heedless(tenon::duplex<int, int>) {
+    co_await tenon::sleep_for(std::chrono::hours(1));
+}
+
 // Holds the loop for so long at its end that another thread goes on with it.
 inline tenon::task<void> slow_to_end(tenon::duplex<int, int> s) {
     struct pause {
@@ -73,6 +85,7 @@ inline void implement(flow& f) {
     f.hasty = [](tenon::writer<int> out) {
         for (int i = 0; i < 1000; ++i) (void)out.try_send(i);
     };
+    f.asleep = asleep;
     f.sum = sum;
     f.swallow = [](int) {};
     f.first = first;
@@ -83,6 +96,7 @@ inline void implement(flow& f) {
     };
     f.breaks = breaks;
     f.slow_to_end = slow_to_end;
+    f.heedless = heedless;
     f.plus = [](int a, int b) { return a + b; };
 }
 

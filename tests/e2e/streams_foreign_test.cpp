@@ -21,9 +21,11 @@ constexpr std::uint32_t unbounded = 0x7fffffff;
 
 class foreign : public testing::TestWithParam<metadata_style> {
 protected:
-    foreign() {
+    foreign() : foreign(tenon::limits()) {}
+    explicit foreign(const tenon::limits& limits) {
         tenon::server_options o;
         o.runtime = &runtime_;
+        o.limits = limits;
         server_.emplace(o);
         implement(server_->publish<flow>());
         server_->listen("tcp://127.0.0.1:0")
@@ -59,6 +61,51 @@ INSTANTIATE_TEST_SUITE_P(with, foreign,
                          [](const auto& i) {
                              return i.param == metadata_style::composite ? "composite" : "plain";
                          });
+
+// A handler that waits for something else does not see it.
+TEST_P(foreign, who_wants_no_more_and_sends_no_more_ends_the_handler) {
+    auto& c = *client_;
+    const auto no_more = [&](std::uint32_t stream) {
+        c.send_raw(make_frame(stream, ext_frame, ignore_flag, be(0x544E0001, 4)));
+    };
+    const auto source = c.stream("asleep", "[]", unbounded);
+    no_more(source);
+    EXPECT_EQ(c.end(source), "");
+    const auto channel = c.channel("heedless", "1", unbounded, true);
+    no_more(channel);
+    EXPECT_EQ(c.end(channel), "");
+    EXPECT_TRUE(nothing_is_left());
+    EXPECT_TRUE(c.served());
+}
+
+/// Its server waits but a moment for the rest of a message.
+class impatient : public foreign {
+protected:
+    impatient() : foreign(limits()) {}
+
+private:
+    static tenon::limits limits() {
+        tenon::limits l;
+        l.stall_time = 300ms;
+        return l;
+    }
+};
+INSTANTIATE_TEST_SUITE_P(with, impatient, testing::Values(metadata_style::composite));
+
+TEST_P(impatient, values_that_are_never_finished_end_the_stream_and_its_handler) {
+    auto& c = *client_;
+    const auto begin = [&](std::uint32_t stream) {
+        c.send_raw(make_frame(stream, payload_frame, next_flag | follows_flag, "1"));
+    };
+    const auto waits = c.channel("twice", "1", unbounded);
+    const auto does_not = c.channel("heedless", "1", unbounded);
+    EXPECT_TRUE(c.has(waits, 1));
+    begin(waits);
+    begin(does_not);
+    for (const auto s : {waits, does_not}) EXPECT_TRUE(c.end(s).starts_with("0x203 ")) << c.end(s);
+    EXPECT_TRUE(nothing_is_left());
+    EXPECT_TRUE(c.served());
+}
 
 TEST_P(foreign, streams_stay_within_their_credit) {
     auto& c = *client_;

@@ -157,10 +157,14 @@ void wire_stream::handle_gone() noexcept {
     release();
 }
 
-// The peer takes no more, so there is nothing to be told but the end.
+// The peer takes no more, so there is nothing to be told but the end. If it sends no more either,
+// nobody is left who the handler could be working for.
 void wire_stream::finish_quietly() noexcept {
     has_finished_ = true;
-    with_session([&](wire::session& s) { s.complete(ref_); });
+    with_session([&](wire::session& s) {
+        s.complete(ref_);
+        if (!s.alive(ref_)) share_call();
+    });
 }
 
 // --- opening late ---
@@ -405,7 +409,7 @@ turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
     const auto both = [&](turn more) {
         if (more == turn::lost) t = more;
     };
-    service_call* const cancelled = std::exchange(cancelled_, nullptr);
+    service_call* cancelled = std::exchange(cancelled_, nullptr);
     switch (ev.kind) {
         case wire::event_kind::payload: both(on_value(ev, std::move(owner))); break;
         case wire::event_kind::credit:
@@ -435,6 +439,7 @@ turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
         default: break;
     }
     if (ev.ended) detach();
+    if (!cancelled) cancelled = std::exchange(cancelled_, nullptr);
     if (cancelled) both(cancel_call(cancelled, t != turn::lost));
     return t;
 }
