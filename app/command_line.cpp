@@ -163,11 +163,12 @@ std::chrono::milliseconds parse_duration(const std::string& what, std::string_vi
     const double factor = unit.empty() || unit == "ms" ? 1
                           : unit == "s"                ? 1'000
                           : unit == "m"                ? 60'000
+                          : unit == "h"                ? 3'600'000
                                                        : 0;
     const double ms = std::ceil(number * factor);
     if (problem != std::errc() || factor == 0 || !(ms >= 0 && ms <= INT32_MAX))
         throw usage_error(what +
-                          ": expected a time such as 250 (milliseconds), 1.5s or 2m, got \"" +
+                          ": expected a time such as 250 (milliseconds), 1.5s, 2m or 1h, got \"" +
                           std::string(text) + "\"");
     return std::chrono::milliseconds(static_cast<std::int64_t>(ms));
 }

@@ -40,9 +40,10 @@ tenon::stream_options stream_request::options() const {
     return o;
 }
 
-int stream_request::fail(tenon::error e) {
+int stream_request::fail(tenon::error e, const std::string& hint) {
     if (interrupt_.happened()) return interruption::exit_code;
     if (e.origin().empty()) e.set_origin(name_.route());
+    if (!hint.empty()) return report(e, hint, command_.target.json);
     const bool no_service = is_unknown_ && e.code() == tenon::errc::not_found;
     return report(e,
                   no_service ? advice_manifest(e, to_, name_, command_.target)

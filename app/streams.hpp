@@ -45,8 +45,8 @@ public:
     const tenon::value& arguments() const { return given_.list; }
     tenon::stream_options options() const;
 
-    /// Reports why it has failed, and gives the exit code.
-    int fail(tenon::error e);
+    /// Reports why it has failed, with `hint` or what is usually said, and gives the exit code.
+    int fail(tenon::error e, const std::string& hint = {});
 
 private:
     const stream_command& command_;

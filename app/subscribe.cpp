@@ -60,7 +60,7 @@ tenon::stream_start parse_start(const std::string& text) {
     } catch (const usage_error&) {
         throw usage_error(
             "--from: expected earliest, latest, a position, a time such as 2026-01-31T08:00:00Z, "
-            "or for how long back, such as 10m; got \"" +
+            "or for how long back, such as 10m or 1h; got \"" +
             text + "\"");
     }
 }
@@ -78,6 +78,13 @@ struct subscription {
     std::uint64_t limit = 0;
 };
 
+int fail(const subscription& s, stream_request& request, tenon::error e) {
+    if (!s.from || e.code() != tenon::errc::unsupported) return request.fail(std::move(e));
+    return request.fail(std::move(e), fmt::format("without --from it begins as it likes; `tenon "
+                                                  "describe {}` may tell more",
+                                                  request.route()));
+}
+
 int run(const subscription& s, const std::vector<std::string>& words, interruption& interrupt) {
     stream_request request(s.stream, words, interrupt);
     if (const auto exit = request.check()) return *exit;
@@ -92,10 +99,10 @@ int run(const subscription& s, const std::vector<std::string>& words, interrupti
         if (s.from) check = [&] { return check_positions(in); };
         const auto done = print_values(in, out, s.limit, s.stream.target.timeout, check);
         if (interrupt.happened()) return interruption::exit_code;
-        if (!done) return request.fail(done.error());
+        if (!done) return fail(s, request, done.error());
         return 0;
     } catch (const tenon::failure& f) {
-        return request.fail(f.error());
+        return fail(s, request, f.error());
     } catch (const output_error&) {
         if (reader_has_gone()) return 0;  // as of head
         throw;
@@ -118,6 +125,7 @@ Examples:
   tenon subscribe example/echo.count 0 1000 0
   tenon subscribe example/echo.count from=5 n=3 interval_ms=1000
   tenon subscribe demo/feed.ticks --limit 10 --json
+  tenon subscribe example/echo.count 0 1000 --from 990 --json
   tenon subscribe demo/log.lines --from 10m --text | grep error
 )");
     line.number("--limit", 1, UINT64_MAX, s.limit, "end after N values");

@@ -24,6 +24,10 @@ struct greeting {
 };
 TENON_STRUCT(greeting, text, to)
 
+/// What `collect` keeps at most.
+inline constexpr std::uint64_t collected_values = 1'000;
+inline constexpr std::uint64_t collected_bytes = std::uint64_t{64} << 20;
+
 struct echo {
     tenon::method<tenon::bytes(tenon::bytes_view)> echo;
     tenon::method<std::int64_t(std::int64_t, std::int64_t)> plus;
@@ -35,7 +39,7 @@ struct echo {
     tenon::source<std::int64_t(std::int64_t, std::int64_t, int)> count;
     tenon::sink<std::int64_t, std::int64_t> sum;
     tenon::sink<tenon::value> collect;
-    tenon::method<std::uint64_t()> collected;
+    tenon::source<tenon::value()> collected;
     tenon::channel<std::string, std::string> shout;
 
     static void describe(tenon::description<struct echo>& d) {
@@ -49,11 +53,17 @@ struct echo {
         d[&self::sleep].doc("Blocks a thread for ms milliseconds and returns ms.").blocking();
         d[&self::nap].doc("Waits for ms milliseconds without a thread and returns ms.");
         d[&self::count]
-            .doc("n numbers from `from` on, interval_ms milliseconds apart.")
+            .doc(
+                "n numbers from `from` on, interval_ms milliseconds apart. They have positions, 1 "
+                "to "
+                "n, where a client may begin; latest is the last of them.")
             .default_value("interval_ms", 0);
         d[&self::sum].doc("Replies with the sum.");
-        d[&self::collect].doc("Takes anything; ends when it has taken all.");
-        d[&self::collected].doc("How many values `collect` has taken so far.");
+        d[&self::collect].doc(
+            "Takes anything, and acknowledges it. The newest 1,000 values of 64 MiB together are "
+            "kept.");
+        d[&self::collected].doc(
+            "What `collect` takes from now on; or has taken before, from a position or a time.");
         d[&self::shout].doc("Every text back in ASCII capitals.");
     }
 };

@@ -2,17 +2,19 @@
 //                                      [--allow-uid N …] [--group N] [--mode OCTAL]
 // Prints one line per endpoint, or one with its name if there is none, once it accepts connections.
 
-#include <atomic>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "echo.hpp"
 #include "tenon/server.hpp"
+#include "tenon/stream_log.hpp"
 #include "tenon/task.hpp"
 
 namespace {
@@ -39,11 +41,45 @@ std::int64_t add(std::int64_t a, std::int64_t b) {
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }
 
-tenon::generator<std::int64_t> count(std::int64_t from, std::int64_t n, int interval_ms) {
-    for (std::int64_t i = 0; i < n; ++i) {
-        if (interval_ms > 0 && i > 0)
+/// Positions mean the same for all who count alike, also after a restart of the server.
+constexpr std::uint64_t epoch = 1;
+
+/// The position of the number that a client wants first: the numbers are from, from + 1 and so on, at
+/// 1, 2 and so on. They have all been there for ever, so nobody knows when one of them came.
+std::uint64_t position_of(const tenon::stream_start& start, std::uint64_t last) {
+    using at = tenon::stream_start::at;
+    switch (start.where) {
+        case at::position:
+            if (start.epoch != 0 && start.epoch != epoch) return 1;
+            return std::max<std::uint64_t>(start.position, 1);
+        case at::latest: return std::max<std::uint64_t>(last, 1);
+        case at::time:
+            throw tenon::failure(
+                tenon::error(tenon::errc::unsupported,
+                             "numbers have positions, but no times: begin at earliest, latest or a "
+                             "position"));
+        default: return 1;
+    }
+}
+
+tenon::task<void> count(tenon::writer<std::int64_t> out, std::int64_t from, std::int64_t n,
+                        int interval_ms) {
+    const auto last = static_cast<std::uint64_t>(std::max<std::int64_t>(n, 0));
+    std::optional<tenon::stream_start> asked = out.start();
+    out.allow_seeking();
+    std::uint64_t position = 0;
+    for (bool is_first = true;; is_first = false) {
+        if (interval_ms > 0 && !is_first)
             co_await tenon::sleep_for(std::chrono::milliseconds(interval_ms));
-        co_yield add(from, i);
+        if (const auto sought = out.sought()) asked = sought;
+        if (asked) {
+            position = position_of(*asked, last);
+            out.place_next(position, epoch);
+            asked.reset();
+        }
+        if (position > last) co_return;
+        (void)co_await out.send_async(add(from, static_cast<std::int64_t>(position - 1)));
+        ++position;
     }
 }
 
@@ -52,8 +88,6 @@ tenon::task<std::int64_t> sum(tenon::reader<std::int64_t> numbers) {
     while (auto n = co_await numbers.next()) total = add(total, *n);
     co_return total;
 }
-
-std::atomic<std::uint64_t> collected{0};
 
 void implement(example::echo& e) {
     e.echo = [](tenon::bytes_view data) { return tenon::bytes(data.begin(), data.end()); };
@@ -71,8 +105,10 @@ void implement(example::echo& e) {
     e.nap = nap;
     e.count = count;
     e.sum = sum;
-    e.collect = [](const tenon::value&) { ++collected; };
-    e.collected = [] { return collected.load(); };
+    const tenon::log<tenon::value> collection(
+        {.max_records = example::collected_values, .max_bytes = example::collected_bytes});
+    e.collect = collection;
+    e.collected = collection;
     e.shout = to_upper;
 }
 

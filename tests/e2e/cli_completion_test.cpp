@@ -103,12 +103,13 @@ TEST_F(cli_completion, services_methods_and_arguments) {
     EXPECT_EQ(complete("tenon call "), words{});
     const std::string at = "unix:" + path("../a.sock");
     const auto server = serve({"--listen", at});
-    const words methods{"example/echo.echo",  "example/echo.plus",     "example/echo.upper",
-                        "example/echo.greet", "example/echo.fail",     "example/echo.sleep",
-                        "example/echo.nap",   "example/echo.collected"};
+    const words methods{"example/echo.echo",  "example/echo.plus", "example/echo.upper",
+                        "example/echo.greet", "example/echo.fail", "example/echo.sleep",
+                        "example/echo.nap"};
     EXPECT_EQ(complete("tenon call "), methods);  // the only service
     EXPECT_EQ(complete("tenon call exam"), methods);
-    EXPECT_EQ(complete("tenon subscribe "), (words{"example/echo.count"}));
+    EXPECT_EQ(complete("tenon subscribe "),
+              (words{"example/echo.count", "example/echo.collected"}));
     EXPECT_EQ(complete("tenon send "), (words{"example/echo.sum", "example/echo.collect"}));
     EXPECT_EQ(complete("tenon chat "), (words{"example/echo.shout"}));
     EXPECT_EQ(complete("tenon subscribe example/echo.count 1 "), (words{"n=", "interval_ms="}));

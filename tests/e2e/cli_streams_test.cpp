@@ -4,12 +4,17 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
+#include <ctime>
 #include <fstream>
 #include <numeric>
 #include <sstream>
+#include <thread>
 
 #include "cli_process.hpp"
 #include "tenon/codec.hpp"
+#include "tenon/stream_members.hpp"
+#include "tenon/tenon.hpp"
 
 namespace {
 
@@ -19,6 +24,12 @@ using tenon::value;
 bool has(const std::string& text, std::string_view part) {
     return text.find(part) != std::string::npos;
 }
+
+/// Its values have no positions.
+struct plain {
+    tenon::source<int(int)> count;
+};
+TENON_INTERFACE(plain, "test", "plain", "1.0.0", (count, n))
 
 class cli_streams : public names_test {
 protected:
@@ -32,6 +43,9 @@ protected:
     std::unique_ptr<process> start(const words& args, settings s = {}) const {
         for (const std::string& e : environment()) s.environment.push_back(e);
         return std::make_unique<process>(TENON_BIN_DIR "/tenon", args, s);
+    }
+    outcome collected(const std::string& n) const {
+        return run({"subscribe", "example/echo.collected", "--from", "earliest", "--limit", n});
     }
     value streams() const {
         return tenon::parse_json(run({"control", "streams", "--json"}).out).value();
@@ -79,21 +93,89 @@ TEST_F(cli_streams, subscribe_with_limits) {
 
 TEST_F(cli_streams, subscribe_in_json) {
     EXPECT_RESULT(run({"subscribe", "example/echo.count", "7", "2", "--json"}),
-                  "{\"value\":7}\n{\"value\":8}");
+                  "{\"value\":7,\"position\":1}\n{\"value\":8,\"position\":2}");
     const outcome o = run({"subscribe", "example/echo.count", "7", "x", "--json"});
     EXPECT_EQ(o.exit, 15);
     EXPECT_EQ(tenon::parse_json(o.err).value()["error"]["code"].as_string(), "invalid");
 }
 
-TEST_F(cli_streams, subscribe_from_needs_positions) {
-    for (const char* from : {"earliest", "latest", "17", "2026-01-31T08:00:00Z", "10m",
-                             "2026-01-31T08:00:00.25+01:00"})
-        EXPECT_ERROR(run({"subscribe", "example/echo.count", "0", "5", "--from", from}), 18,
-                     "no positions");
+TEST_F(cli_streams, subscribe_from_a_position) {
+    const auto from = [&](const char* start) {
+        return run({"subscribe", "example/echo.count", "10", "5", "--json", "--from", start});
+    };
+    const std::string last = R"({"value":14,"position":5})";
+    const std::string last_two = R"({"value":13,"position":4})"
+                                 "\n" +
+                                 last;
+    const std::string all = R"({"value":10,"position":1}
+{"value":11,"position":2}
+{"value":12,"position":3}
+)" + last_two;
+    EXPECT_RESULT(from("earliest"), all);
+    EXPECT_RESULT(from("0"), all);
+    EXPECT_RESULT(from("1"), all);
+    EXPECT_RESULT(from("4"), last_two);
+    EXPECT_RESULT(from("latest"), last);
+    for (const char* behind : {"6", "7", "18446744073709551615"}) {
+        EXPECT_EQ(from(behind).out, "") << behind;
+        EXPECT_EQ(from(behind).exit, 0) << behind;
+    }
+    EXPECT_RESULT(run({"subscribe", "example/echo.count", "0", "1000000000000", "--from",
+                       "1000000000", "--limit", "2"}),
+                  "999999999\n1000000000");
+    for (const char* time : {"2026-01-31T08:00:00Z", "10m", "2026-01-31T08:00:00.25+01:00"})
+        EXPECT_ERROR(from(time), 18, "positions, but no times");
+}
+
+TEST_F(cli_streams, subscribe_from_where_there_is_none) {
     for (const char* from : {"", "soon", "-1", "2026-01-31", "2026-01-31T08:00:00", "1e3",
-                             "2026-01-31T08:00:00+1:00", "99999999999999999999"})
+                             "2026-01-31T08:00:00+1:00", "99999999999999999999", "1 2", "m"})
         EXPECT_ERROR(run({"subscribe", "example/echo.count", "0", "5", "--from", from}), 2,
                      "--from: expected");
+    EXPECT_ERROR(run({"subscribe", "example/echo.count", "0", "5", "--from"}), 2, "--from");
+
+    tenon::server server;
+    auto& plain_one = server.publish<plain>();
+    plain_one.count = [](int n) -> tenon::generator<int> {
+        for (int i = 0; i < n; ++i) co_yield i;
+    };
+    const std::string at = "unix:" + path("../plain.sock");
+    server.listen(at).start();
+    EXPECT_RESULT(run({"subscribe", "--at", at, "test/plain.count", "2", "--json"}),
+                  "{\"value\":0}\n{\"value\":1}");
+    for (const char* from : {"earliest", "latest", "17", "2026-01-31T08:00:00Z", "10m"})
+        EXPECT_ERROR(run({"subscribe", "--at", at, "test/plain.count", "2", "--from", from}), 18,
+                     "no positions");
+}
+
+TEST_F(cli_streams, collect_keeps_what_it_takes) {
+    const auto kept = [&](words more) {
+        words all{"subscribe", "example/echo.collected", "--json"};
+        all.insert(all.end(), more.begin(), more.end());
+        return run(all);
+    };
+    const auto live = start({"subscribe", "example/echo.collected", "--limit", "1"});
+    ASSERT_TRUE(eventually([&] { return streams().size() == 1; }));
+    EXPECT_EQ(run({"send", "example/echo.collect"}, {.input = "{\"a\":1}\n[]\n\"x\"\n"}).out, "");
+    EXPECT_EQ(live->read_line(), "{\"a\":1}");
+    EXPECT_EQ(live->finish().exit, 0);
+    for (const char* from : {"earliest", "1", "10m", "2026-01-31T08:00:00Z"})
+        EXPECT_RESULT(kept({"--from", from, "--limit", "3"}),
+                      R"({"value":{"a":1},"position":1}
+{"value":[],"position":2}
+{"value":"x","position":3})");
+    EXPECT_RESULT(kept({"--from", "3", "--limit", "1"}), R"({"value":"x","position":3})");
+    EXPECT_ERROR(kept({"--from", "latest", "--timeout", "200"}), 11, "nothing came");
+
+    std::string numbers;
+    for (int i = 0; i < 3'000; ++i) numbers += std::to_string(i) + "\n";
+    EXPECT_EQ(run({"send", "example/echo.collect"}, {.input = numbers}).exit, 0);
+    // 1,000 are kept: the others are announced to those who ask for them.
+    EXPECT_RESULT(kept({"--from", "earliest", "--limit", "1"}),
+                  R"({"value":2000,"position":2004})");
+    EXPECT_RESULT(kept({"--from", "2", "--limit", "2"}),
+                  R"({"value":2000,"position":2004,"gap":2002}
+{"value":2001,"position":2005})");
 }
 
 TEST_F(cli_streams, errors_have_their_exit_code_and_say_what_to_do) {
@@ -149,9 +231,8 @@ TEST_F(cli_streams, send_prints_the_reply) {
                   "43");
     EXPECT_RESULT(run({"send", "example/echo.sum"}), "0");
     EXPECT_EQ(run({"send", "example/echo.collect"}, {.input = "{\"a\":1}\n[]\n\"x\"\n"}).out, "");
-    EXPECT_RESULT(run({"call", "example/echo.collected"}), "3");
     EXPECT_EQ(run({"send", "example/echo.collect", "--text"}, {.input = "a\n\nc d"}).exit, 0);
-    EXPECT_RESULT(run({"call", "example/echo.collected"}), "6");
+    EXPECT_RESULT(collected("6"), "{\"a\":1}\n[]\n\"x\"\n\"a\"\n\"\"\n\"c d\"");
 
     std::string numbers;
     for (int i = 1; i <= 200'000; ++i) numbers += std::to_string(i) + "\n";
@@ -175,15 +256,13 @@ TEST_F(cli_streams, send_names_the_line_that_is_wrong) {
                  "stdin, line 1: longer than a message may be");
     EXPECT_ERROR(run({"send", "example/echo.collect"}, {.stdin_file = "/"}), 2, "Is a directory");
     EXPECT_ERROR(run({"send", "example/echo.collect"}, {.closed = {0}}), 2, "stdin: ");
-    EXPECT_TRUE(eventually([&] {  // the "a" above
-        return run({"call", "example/echo.collected"}).out == "1\n";
-    }));
+    EXPECT_RESULT(collected("1"), "\"a\"");  // of the lines above
 }
 
 TEST_F(cli_streams, a_long_line_is_one_value) {
     const std::string at = file("long", "\"" + std::string(5 << 20, 'x') + "\"\n\"y\"\n");
     EXPECT_EQ(run({"send", "example/echo.collect"}, {.stdin_file = at}).exit, 0);
-    EXPECT_RESULT(run({"call", "example/echo.collected"}), "2");
+    EXPECT_EQ(collected("2").out.size(), (5 << 20) + 3 + 4);
     const outcome o = run({"chat", "example/echo.shout", "--text"}, {.stdin_file = at});
     EXPECT_EQ(o.exit, 0) << o.err;
     EXPECT_EQ(o.out.size(), (5 << 20) + 2 + 1 + 4);
@@ -252,6 +331,9 @@ TEST_F(cli_streams, control_shows_open_streams) {
     value all;
     ASSERT_TRUE(eventually([&] { return (all = streams()).size() == 3; }));
     EXPECT_EQ(all[0]["instance"].as_string(), instance_of());
+    for (const value& s : all.as_array())  // those of `count` begin with 1
+        EXPECT_EQ(s["position"].as_int64(),
+                  s["member"].as_string() == "example/echo.count" ? s["passed"].as_int64() : 0);
     const outcome table = run({"control", "streams", "example/echo.sh*"});
     EXPECT_EQ(table.exit, 0) << table.err;
     EXPECT_TRUE(has(table.out, "INSTANCE")) << table.out;
@@ -367,6 +449,84 @@ TEST_F(cli_streams, a_terminal_shows_how_fast) {
     });
     if (!any && !has(shown, "\x1b")) GTEST_SKIP() << "script(1) is not usable here: " << shown;
     EXPECT_TRUE(has(shown, "/s")) << shown;
+}
+
+/// A service whose values are in the files of a log.
+class cli_log : public names_test {
+protected:
+    cli_log() { start_server(); }
+
+    void start_server() {
+        server_ = std::make_unique<process>(TENON_EXAMPLES_DIR "/tape_server",
+                                            words{path("../log"), at_, "none"},
+                                            settings{.environment = environment()});
+        EXPECT_EQ(server_->read_line(), "listening on " + at_);
+    }
+    /// Numbers from `first` on; the first ever is at position 1.
+    void record(int first, int n) const {
+        std::string lines;
+        for (int i = first; i < first + n; ++i) lines += std::to_string(i) + "\n";
+        const outcome o = run({"send", "--at", at_, "example/tape.record"}, {.input = lines});
+        EXPECT_EQ(o.exit, 0) << o.err;
+    }
+    outcome play(const std::string& from, int limit) const {
+        return run({"subscribe", "--at", at_, "example/tape.play", "--json", "--from", from,
+                    "--limit", std::to_string(limit), "--timeout", "20000"});
+    }
+
+    const std::string at_ = "unix:" + path("../tape.sock");
+    std::unique_ptr<process> server_;
+};
+
+TEST_F(cli_log, subscribe_from_anywhere) {
+    record(100, 50);
+    const std::string first = R"({"value":100,"position":1}
+{"value":101,"position":2})";
+    EXPECT_RESULT(play("earliest", 2), first);
+    EXPECT_RESULT(play("1", 2), first);
+    EXPECT_RESULT(play("1h", 2), first);
+    EXPECT_RESULT(play("2001-01-31T08:00:00Z", 2), first);
+    EXPECT_RESULT(play("50", 1), R"({"value":149,"position":50})");
+
+    const auto begin = std::chrono::system_clock::now();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1'100));  // times have whole seconds here
+    const std::time_t later = std::chrono::system_clock::to_time_t(begin) + 1;
+    std::tm t{};
+    ::gmtime_r(&later, &t);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &t);
+    record(150, 2);
+    const std::string last = R"({"value":150,"position":51}
+{"value":151,"position":52})";
+    EXPECT_RESULT(play(text, 2), last);
+    server_->signal(SIGKILL);
+    server_->finish();
+    start_server();
+    EXPECT_RESULT(play(text, 2), last);
+    EXPECT_RESULT(play("51", 2), last);
+}
+
+TEST_F(cli_log, subscribe_to_what_comes) {
+    record(0, 3);
+    const auto behind = [&](const std::string& from) {
+        return std::make_unique<process>(
+            TENON_BIN_DIR "/tenon",
+            words{"subscribe", "--at", at_, "example/tape.play", "--from", from, "--limit", "1"},
+            settings{.environment = environment()});
+    };
+    const auto latest = behind("latest"), next = behind("4"), far = behind("6");
+    ASSERT_TRUE(eventually([&] {
+        const outcome o = run({"control", "streams", "--at", at_, "--json"});
+        return o.exit == 0 && tenon::parse_json(o.out).value().size() == 3;
+    }));
+    record(3, 3);
+    EXPECT_EQ(latest->read_line(), "3");
+    EXPECT_EQ(next->read_line(), "3");
+    EXPECT_EQ(far->read_line(), "5");
+    EXPECT_EQ(latest->finish().exit, 0);
+    EXPECT_ERROR(
+        run({"subscribe", "--at", at_, "example/tape.play", "--from", "7", "--timeout", "200"}), 11,
+        "nothing came for 200 ms");
 }
 
 TEST_F(cli_streams, help) {

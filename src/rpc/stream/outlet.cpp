@@ -441,6 +441,10 @@ stream_stats stream_outlet::stats() {
     const std::lock_guard lock(mutex_);
     stream_stats s = stats_;
     s.waiting = waiting_.size();
+    if (told_position_ != 0) {
+        s.position = told_position_ - 1;
+        s.epoch = told_epoch_;
+    }
     return s;
 }
 
