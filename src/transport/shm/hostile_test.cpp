@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <array>
 #include <atomic>
 #include <random>
 #include <thread>
@@ -401,6 +402,61 @@ TEST_F(hostile_peer, random_scribbles_do_no_harm) {
         stop = true;
         scribbler.join();
     }
+}
+
+// Descriptors of all kinds behind an offer that is honest but for some bytes.
+TEST_F(hostile_peer, random_handshakes_do_no_harm) {
+    constexpr std::size_t size = header_bytes + raw_client::ring;
+    int ends[2];
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    const base::unique_fd out(ends[0]), in(ends[1]);
+    std::vector<base::unique_fd> all;
+    all.push_back(base::unique_fd(::open(scratch_.path().c_str(), O_DIRECTORY | O_CLOEXEC)));
+    all.push_back(base::unique_fd(::open("/proc/self/exe", O_PATH | O_CLOEXEC)));
+    all.push_back(base::unique_fd(::open("/dev/zero", O_RDWR | O_CLOEXEC)));
+    all.push_back(base::unique_fd(::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)));
+    all.push_back(
+        base::unique_fd(::open((scratch_ / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)));
+    all.push_back(memfd(size, 0));
+    all.push_back(memfd(size, all_seals));
+    all.push_back(memfd(0, all_seals));  // touching it would be SIGBUS
+    all.push_back(memfd(size - 1, all_seals));
+    all.push_back(base::unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE)));
+    for (std::size_t i = 3; i < 5; ++i)  // there may be no /dev/shm
+        if (all[i].get() >= 0) ASSERT_EQ(::ftruncate(all[i].get(), size), 0);
+    std::vector<int> kinds{in.get(), out.get()};
+    for (const base::unique_fd& fd : all)
+        if (fd.get() >= 0) kinds.push_back(fd.get());
+
+    const unsigned seed = std::random_device{}();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    int shared = 0;
+    for (int round = 0; round < 1'000; ++round) {
+        start();
+        message m = raw_client::honest_offer();
+        std::array<std::byte, sizeof m> bytes;
+        std::memcpy(bytes.data(), &m, sizeof m);
+        for (unsigned changes = random() % 3; changes > 0; --changes)
+            bytes[random() % bytes.size()] = static_cast<std::byte>(random() >> 8);
+        std::memcpy(&m, bytes.data(), sizeof m);
+        std::vector<int> fds{client_->memory.fd.get(), client_->bell.get()};
+        for (int& fd : fds)
+            if (random() % 3 == 0) fd = kinds[random() % kinds.size()];
+        while (random() % 4 == 0) fds.push_back(kinds[random() % kinds.size()]);
+        if (random() % 8 == 0) fds.pop_back();
+        ASSERT_EQ(send_message(client_->socket.get(), m, fds), 0);
+        (void)read();
+        // Whatever it has come to, what follows does no harm either.
+        shared += server_->is_shared();
+        (void)client_->send({message_type::segment, static_cast<std::uint32_t>(random() % 4), size},
+                            {kinds[random() % kinds.size()]});
+        (void)server_->prepare_to_sleep();
+        (void)read();
+        (void)write(1);
+    }
+    EXPECT_GT(shared, 0);
+    EXPECT_LT(shared, 1'000);
 }
 
 // The server's side of the handshake, made by hand.
