@@ -178,6 +178,7 @@ private:
     void lose_stream(wire_stream& s, error why);
     void end_stream(wire_stream& s, error why);
     bool watch_time(wire_stream& s);
+    void pushed(bytes_view metadata);
     void note_hello();
 
     // Reading, by a blocking caller.

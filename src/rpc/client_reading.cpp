@@ -294,10 +294,7 @@ client_connection::frames client_connection::handle(const wire::frame& f, blocki
             link_->trim();
             if (!room_queue_.empty()) ask_for_housekeeping();
         } else if (ev.kind == wire::event_kind::metadata_push) {
-            going_away_ |= is_going_away(ev.metadata);
-            if (has_hello(ev.metadata)) note_hello();
-            const note_entry n = find_note(ev.metadata);
-            if (n.number != 0) notes_in_->take(n.number, n.content);
+            pushed(ev.metadata);
         } else if (ev.kind == wire::event_kind::request) {
             session_->fail(ev.stream, errc::unsupported, as_bytes("this client serves nothing"));
         }

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "rpc/client_connection.hpp"
+#include "rpc/hello.hpp"
 #include "rpc/outgoing_call.hpp"
 
 namespace tenon::inline v0::rpc {
@@ -45,6 +46,14 @@ void client_connection::open(wire_stream& s, wire_stream::opening o,
     if (sooner || reader_state_.load(std::memory_order_seq_cst) == laid_down)
         ask_for_housekeeping();
     kick(processing);
+}
+
+// Mutex held.
+void client_connection::pushed(bytes_view metadata) {
+    going_away_ |= is_going_away(metadata);
+    if (has_hello(metadata)) note_hello();
+    const note_entry n = find_note(metadata);
+    if (n.number != 0) notes_in_->take(n.number, n.content);
 }
 
 // Mutex held. From now on the server takes nothing for a first value that is none.

@@ -203,7 +203,8 @@ void connection::flush(bool has_room) noexcept {
             break;
         }
         writing_ = false;
-        drained = (!room_queue_.empty() || have_notes()) && has_drained();
+        if (!room_queue_.empty() || notes_) [[unlikely]]
+            drained = (!room_queue_.empty() || have_notes()) && has_drained();
     }
     if (drained) ask_for_flush();
     if (stuck) output_blocked();
