@@ -141,7 +141,11 @@ loop::turn server_connection::on_ready(loop::event_loop&, loop::ready_flags flag
         }
         if (pending) loop_.defer(flush_work_);
         if (is_shared() && !stalled_ && !keep_looking()) closing_ = true;
-        if (t == loop::turn::again) return t;
+        if (t == loop::turn::again) {
+            // A peer whose bytes never cease is not silent, however long the turn was.
+            unfinished_since_ = loop_.refresh_now();
+            return t;
+        }
     }
     if (ending_ && !closing_) {
         if (!discard_input()) {
@@ -210,8 +214,8 @@ bool server_connection::is_full() {
 
 // Whether part of a frame is here, whose rest must come in time.
 void server_connection::note_unfinished() {
-    unfinished_since_ = loop_.now();
     const bool unfinished = reader_.unfinished() != 0;
+    if (unfinished) unfinished_since_ = loop_.refresh_now();
     if (unfinished == std::exchange(unfinished_, unfinished) || !unfinished) return;
     const std::lock_guard lock(mutex_);
     arm();

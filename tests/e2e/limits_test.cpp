@@ -7,6 +7,7 @@
 
 #include <future>
 #include <memory>
+#include <utility>
 
 #include "bystanders.hpp"
 #include "raw_peer.hpp"
@@ -28,10 +29,11 @@ tenon::task<int> nap(int ms) {
     co_return ms;
 }
 
-/// An echo service of this process with limits of its own, at a Unix socket.
+/// An echo service of this process with limits of its own, at a Unix socket or elsewhere.
 class small_server {
 public:
-    explicit small_server(const tenon::limits& limits, const tenon::runtime_options& threads = {})
+    explicit small_server(const tenon::limits& limits, const tenon::runtime_options& threads = {},
+                          const std::string& at = {})
         : runtime_(threads), server_(options(limits)) {
         auto& e = server_.publish<example::echo>();
         e.echo = [](tenon::bytes_view data) { return tenon::bytes(data.begin(), data.end()); };
@@ -42,13 +44,13 @@ public:
             return ms;
         };
         e.nap = nap;
-        server_.listen(endpoint()).start();
+        server_.listen(at.empty() ? "unix:" + files_.path("s") : at).start();
     }
     ~small_server() {
         server_.stop(0ms);
         runtime_.stop();
     }
-    std::string endpoint() const { return "unix:" + files_.path("s"); }
+    std::string endpoint() const { return server_.endpoints().front(); }
 
 private:
     tenon::server_options options(const tenon::limits& limits) {
@@ -129,6 +131,31 @@ TEST(limits, unfinished_frame) {
     const auto f = slow.receive();
     ASSERT_TRUE(f);
     EXPECT_EQ(f->body, "3") << f->to_string();
+}
+
+TEST(limits, bytes_that_never_cease_are_no_unfinished_frame) {
+    tenon::limits l;
+    l.stall_time = 500ms;
+    const small_server s(l, {}, "tcp://127.0.0.1:0");
+    raw_peer peer(s.endpoint());
+    peer.send(make_setup());
+    // Much more to decode than to send, so that the server does not find the socket empty.
+    std::string numbers = "1";
+    for (int i = 0; i < 2'000; ++i) numbers += ",1";
+    const std::string body =
+        request_body("example/echo.greet", "{\"who\":{\"name\":\"x\",\"more\":[" + numbers + "]}}");
+    std::uint32_t stream = 1;
+    const auto notify = [&] {
+        return make_frame(std::exchange(stream, stream + 2), request_fnf_frame, metadata_flag,
+                          body);
+    };
+    const std::string first = notify();
+    peer.send(std::string_view(first).substr(0, 100));
+    pause_for(50ms);
+    peer.send(std::string_view(first).substr(100));
+    const auto end = steady_clock::now() + 1500ms;
+    while (steady_clock::now() < end) ASSERT_TRUE(peer.send(notify()));
+    expect_served(peer);
 }
 
 TEST(limits, unfinished_message) {
