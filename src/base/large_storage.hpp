@@ -2,8 +2,9 @@
 // Storage for large messages: whole pages, kept for reuse by the whole process because a fresh page
 // costs more than copying into it. What one thread gives, another may take.
 //
-// At most 33 MiB are kept, those longest unused go first; trim_large_storage() gives back what is not
-// in use any more. Pages that nobody has written to are no memory, so capacity is not.
+// At most 36 MiB are kept, those longest unused go first; trim_large_storage() gives back what is not
+// in use any more. Pages that nobody has written to are no memory, so capacity is not; above 16 MiB
+// they are of 2 MiB where the system allows.
 
 #include <cstddef>
 

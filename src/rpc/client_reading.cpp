@@ -398,7 +398,7 @@ bool client_connection::probe_in_vain() {
 }
 
 loop::turn client_connection::read_on_loop(bool& any) {
-    for (;;) {
+    while (!has_read_enough()) {
         switch (handle_frames(nullptr, any)) {
             case frames::lost: return loop::turn::lost;
             case frames::more: return loop::turn::again;
@@ -411,6 +411,7 @@ loop::turn client_connection::read_on_loop(bool& any) {
             case input::ended: close(over_); return loop::turn::done;
         }
     }
+    return loop::turn::again;
 }
 
 loop::turn client_connection::deliver_due() {

@@ -47,6 +47,7 @@ connection::input connection::note_read(const transport::io_result& r, std::size
             reader_.commit(ahead);
             bytes_in_.store(bytes_in_.load(std::memory_order_relaxed) + r.n,
                             std::memory_order_relaxed);
+            read_in_turn_ += r.n;
             short_read_ = r.n < most;
             return input::more;
         case transport::io_state::would_block: return input::drained;

@@ -38,6 +38,8 @@ public:
 protected:
     friend class wire_stream;
 
+    static constexpr std::size_t most_read_in_turn = std::size_t{256} * 1024;
+
     /// How read_some() ended.
     enum class input : std::uint8_t {
         drained,  ///< nothing more for now
@@ -54,8 +56,12 @@ protected:
     /// comes later raises a new edge, so that the read that would only say so can be saved. Not if
     /// the edge of the peer's end has been here already. Reader.
     bool just_emptied() noexcept { return std::exchange(short_read_, false) && !end_behind_; }
+    /// Enough was read in one turn: others wait for it to end, and with them what is to be written.
+    /// Reader.
+    bool has_read_enough() const noexcept { return read_in_turn_ >= most_read_in_turn; }
     /// At the begin of on_ready(). Reader.
     void note_edge(loop::ready_flags flags) noexcept {
+        read_in_turn_ = 0;
         short_read_ = false;  // of before this edge
         if (flags & loop::ready::end) end_behind_ = true;
         if (flags & loop::ready::hang_up) hung_up_ = true;
@@ -173,6 +179,7 @@ protected:
     wire::frame_reader reader_;
     base::block_ref incoming_;  // where the data of the last frame lies, if it came by reference
     std::size_t longest_reference_ = 0;
+    std::size_t read_in_turn_ = 0;
     bool short_read_ = false;
     bool end_behind_ = false;  // the end of input has raised its edge
     bool hung_up_ = false;     // the end of both directions has

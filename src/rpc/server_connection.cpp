@@ -178,7 +178,9 @@ loop::turn server_connection::serve(bool& did_something) {
         if (ending_ || closing_) return loop::turn::done;
         if (full_) continue;
         switch (just_emptied() ? input::drained : read_some()) {
-            case input::more: continue;
+            case input::more:
+                if (has_read_enough()) return loop::turn::again;
+                continue;
             case input::drained:
                 reader_.release_if_empty();
                 note_unfinished();

@@ -157,6 +157,12 @@ TEST_P(any_link, descriptors_are_private_and_non_blocking) {
         socklen_t length = sizeof no_delay;
         getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &length);
         EXPECT_TRUE(no_delay);
+        int unsent = 0;
+        getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, &length);
+        EXPECT_EQ(unsent, 128 * 1024);
+        int received = 0;  // as the kernel counts it, which is twice
+        getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &received, &length);
+        EXPECT_LE(received, 2 * 208 * 1024);
     }
 }
 

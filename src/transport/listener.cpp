@@ -98,6 +98,7 @@ listener::accepted socket_listener::accept() {
             if (local_.kind == scheme::tcp) {
                 peer.kind = scheme::tcp;
                 describe_tcp(from, peer.address, peer.port);
+                prepare_tcp(fd.get(), is_loopback({scheme::tcp, {}, peer.address, peer.port}));
             } else {
                 peer = identify_unix_peer(fd.get(), local_.kind);
                 if (shared_.allowed && is_path(local_))
@@ -162,7 +163,6 @@ result<std::unique_ptr<listener>> open_tcp(const endpoint& wanted, const listen_
     if (!fd) return cannot_listen(wanted, errno);
     const int on = 1;
     setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted ones inherit it
     if (address->family() == AF_INET6) {
         // The wildcard address serves both families; others do not concern IPv4.
         const int only = local.host == "::" ? 0 : 1;

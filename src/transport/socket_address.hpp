@@ -35,4 +35,9 @@ inline constexpr std::size_t max_socket_file_name = 80;
 /// Numeric host and port of an IPv4 or IPv6 address; IPv4-mapped ones come out as IPv4.
 void describe_tcp(const sockaddr_storage& address, std::string& host, std::uint16_t& port);
 
+/// For a TCP socket that is connected or will be: nothing waits for more data to send, and little
+/// waits in the kernel, where what is urgent cannot pass it. Without a network between them, what
+/// the sender is ahead of the receiver would otherwise grow to many MiB of received data.
+void prepare_tcp(int fd, bool is_peer_local) noexcept;
+
 }  // namespace tenon::inline v0::transport

@@ -197,8 +197,7 @@ result<base::unique_fd> connect_socket(const endpoint& to, const socket_address&
     base::unique_fd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return connect_error(to, errno);
     const bool tcp = to.kind == scheme::tcp;
-    const int on = 1;
-    if (tcp) setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (tcp) prepare_tcp(fd.get(), is_loopback(to));
     const bool done = ::connect(fd.get(), address.get(), address.length) == 0;
     if (!done && !(tcp && (errno == EINPROGRESS || errno == EINTR)))
         return connect_error(to, errno);

@@ -48,8 +48,7 @@ void output_queue::add_keepalive(std::uint16_t flags, bytes_view data) {
 
 /// Gives what waits its place, as far as there is room in the line.
 void output_queue::commit() {
-    while (waiting_bytes_ != 0 &&
-           line_.bytes() < (waiting_->is_mixed() ? large_limit : fragment_limit)) {
+    while (waiting_bytes_ != 0 && line_.bytes() < large_limit) {
         if (waiting_->commit(line_, plain_end_ > consumed_)) plain_end_ = consumed_ + line_.bytes();
     }
 }

@@ -235,10 +235,11 @@ TEST(output, large_messages_take_turns_and_small_ones_pass) {
         order.push_back(f->stream);
     }
     ASSERT_GE(order.size(), 10u);
+    EXPECT_LE(std::ranges::find(order, 5u) - order.begin(), 2);
+    std::erase(order, 5u);
     EXPECT_EQ(order[0], 1u);
     EXPECT_EQ(order[1], 3u);
     EXPECT_EQ(order[2], 1u);
-    EXPECT_LE(std::ranges::find(order, 5u) - order.begin(), 6);
 }
 
 TEST(output, frames_of_one_stream_do_not_overtake) {

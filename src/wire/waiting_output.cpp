@@ -89,6 +89,7 @@ std::size_t waiting_output::largest() const noexcept {
     return most;
 }
 
+/// Whether more than one level waits.
 bool waiting_output::is_mixed() const noexcept {
     std::size_t n = 0;
     for (std::size_t i = 0; i < levels; ++i) n += has(i) ? 1 : 0;

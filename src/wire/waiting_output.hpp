@@ -40,8 +40,6 @@ public:
 
     /// Bytes left of the largest message in a lane; 0 if there is none.
     std::size_t largest() const noexcept;
-    /// Whether more than one level waits.
-    bool is_mixed() const noexcept;
 
     static bool is_large(const frame& f, const outgoing& payload) noexcept {
         return payload.data.size() > large_limit && may_be_cut(f.type);
@@ -106,6 +104,7 @@ private:
 
     static std::size_t tier_of(std::size_t level) noexcept { return tiers - 1 - level / 2; }
     bool has(std::size_t level) const noexcept;
+    bool is_mixed() const noexcept;
     std::size_t next_level() const noexcept;
     void count(std::size_t level, std::size_t n) noexcept;
     std::size_t move_line(tier& t, output_line& line, std::size_t quota);
