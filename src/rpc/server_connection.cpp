@@ -82,6 +82,7 @@ server_connection::server_connection(std::shared_ptr<server_core> server, std::u
       peer_address_(address_of(link->peer())),
       peer_key_(key_of(link->peer())),
       peer_(info_of(link->peer(), peer_address_)),
+      unsent_limit_(server_->options().limits.unsent),
       from_network_(link->peer().kind == transport::scheme::tcp),
       from_(scope_of(link->peer())) {
     link_ = std::move(link);
@@ -393,7 +394,7 @@ loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
     if (is_channel && ev.complete) (void)stream->no_more_values();
     fill(call, ev, meta, wire_codec);
     call.own_input();
-    call.ends = stream->ends(nullptr);
+    call.ends = std::make_unique<detail::stream_ends>(stream->ends(nullptr));
     {
         const std::lock_guard lock(mutex_);
         session_->attach(ev.stream, stream);
@@ -404,7 +405,7 @@ loop::turn server_connection::open_stream(wire::event& ev, method_entry& method,
     loop::ticket ticket = loop.enter(&method);
     tell_opened(*stream, call);
     call.dispatch(false);
-    call.ends = {};
+    call.ends.reset();
     if (!loop.leave(ticket)) t = loop::turn::lost;
     release();
     return t;

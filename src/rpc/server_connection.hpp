@@ -113,7 +113,11 @@ private:
     void on_resume(const wire::frame& f);
     bool lose_link();
     void take_link();
-    bool is_over_limit() const noexcept;  // mutex held
+    // Mutex held. A peer that has yet to acknowledge what it got must be listened to.
+    bool is_over_limit() const noexcept {
+        const wire::output_queue& out = session_->out();
+        return out.exceeds(unsent_limit_) && !out.empty();
+    }
     loop::turn on_request(wire::event& ev);
     void fill(service_call& call, wire::event& ev, const wire::request_metadata& meta,
               codec wire_codec);
@@ -170,6 +174,7 @@ private:
     const std::string peer_address_;
     const std::string peer_key_;
     peer_info peer_;  // refers to peer_address_; changes before the first request only
+    const std::size_t unsent_limit_;
     const bool from_network_;
     const scopes from_;
     std::atomic<std::uint32_t> refs_{1};

@@ -36,12 +36,6 @@ bool server_connection::enlist(bytes_view token) {
     return false;
 }
 
-// Mutex held. A peer that has yet to acknowledge what it got must be listened to.
-bool server_connection::is_over_limit() const noexcept {
-    const wire::output_queue& out = session_->out();
-    return out.exceeds(server_->options().limits.unsent) && !out.empty();
-}
-
 void server_connection::on_resume(const wire::frame& f) {
     const wire::resume_fields client = wire::resume_of(f);
     server_connection* const other = server_->find_resumable(client.token, peer_key_);

@@ -302,7 +302,10 @@ context& keep(context& c) {
 
 void release(context& kept) noexcept { rpc::service_call::of(kept).release(); }
 
-stream_ends accept_stream(context& c) { return std::move(rpc::service_call::of(c).ends); }
+stream_ends accept_stream(context& c) {
+    const auto ends = std::move(rpc::service_call::of(c).ends);
+    return ends ? std::move(*ends) : stream_ends();
+}
 
 const call_scope& scope_of(context& c) noexcept { return rpc::service_call::of(c).scope; }
 

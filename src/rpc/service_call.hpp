@@ -129,7 +129,7 @@ public:
     tenon::cancellation cancel;
     base::time_point deadline = base::never;
     wire::stream_ref stream;
-    detail::stream_ends ends;  // of a stream, until they are accepted
+    std::unique_ptr<detail::stream_ends> ends;  // of a stream, until they are accepted
     bool wants_answer = true;
     bool caller_waits = false;  // `local` stays valid until the call is answered
     bool cleared = false;       // see server_connection::in_place_

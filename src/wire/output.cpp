@@ -53,15 +53,7 @@ void output_queue::commit() {
     }
 }
 
-std::size_t output_queue::gather(std::span<segment> to) {
-    if (shut_) return 0;
-    std::size_t most = ~std::size_t{0};
-    if (kept_) [[unlikely]] {
-        if (kept_->goes_first()) return kept_->give(to);
-        if (!kept_->is_open()) return 0;
-        kept_->give_others();
-        if (framing_ == framing::stream) most = kept_->quota();
-    }
+inline std::size_t output_queue::gather_line(std::span<segment> to, std::size_t most) {
     commit();
     std::size_t n = 0;
     std::size_t size = 0;
@@ -76,6 +68,19 @@ std::size_t output_queue::gather(std::span<segment> to) {
     }
     gathered_ = std::max(gathered_, consumed_ + size);
     return n;
+}
+
+std::size_t output_queue::gather(std::span<segment> to) {
+    if (special_) [[unlikely]]
+        return shut_ ? 0 : gather_kept(to);
+    return gather_line(to, ~std::size_t{0});
+}
+
+std::size_t output_queue::gather_kept(std::span<segment> to) {
+    if (kept_->goes_first()) return kept_->give(to);
+    if (!kept_->is_open()) return 0;
+    kept_->give_others();
+    return gather_line(to, framing_ == framing::stream ? kept_->quota() : ~std::size_t{0});
 }
 
 void output_queue::take_back(bytes_view memory) noexcept {
@@ -103,6 +108,7 @@ std::size_t output_queue::release_if_empty() noexcept {
 
 void output_queue::keep(std::size_t limit) {
     kept_ = std::make_unique<kept_output>(pool_, framing_, limit);
+    special_ = true;
 }
 
 void output_queue::consume_kept(std::size_t n) noexcept {
@@ -111,6 +117,11 @@ void output_queue::consume_kept(std::size_t n) noexcept {
     } catch (const std::bad_alloc&) {
         shut();
     }
+}
+
+std::size_t output_queue::special_pending() const noexcept {
+    if (shut_) return 0;
+    return line_.bytes() + waiting_bytes_ + (kept_ ? kept_->pending() : 0);
 }
 
 bool output_queue::may_write() const noexcept {

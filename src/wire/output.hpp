@@ -90,11 +90,12 @@ public:
 
     /// Bytes that wait, without the heads of fragments to come.
     std::size_t pending() const noexcept {
-        if (shut_) return 0;
-        return line_.bytes() + waiting_bytes_ + (kept_ ? kept_->pending() : 0);
+        if (special_) [[unlikely]]
+            return special_pending();
+        return line_.bytes() + waiting_bytes_;
     }
     /// Whether gather() has nothing to give, at this moment.
-    bool empty() const noexcept { return pending() == 0 || (kept_ && !may_write()); }
+    bool empty() const noexcept { return pending() == 0 || (special_ && kept_ && !may_write()); }
     /// Whether more than `limit` bytes wait. While there is a large message, that and what has its
     /// place in front of it do not count, so that it alone does not keep others from being answered.
     bool exceeds(std::size_t limit) const noexcept {
@@ -116,7 +117,7 @@ public:
     }
 
     /// From now on gather() returns nothing; what waits is lost.
-    void shut() noexcept { shut_ = true; }
+    void shut() noexcept { shut_ = special_ = true; }
 
     /// Whether the stream's request waits to be cut and has not been to its end.
     bool waits(std::uint32_t stream) const noexcept {
@@ -152,13 +153,17 @@ public:
 private:
     void consume_kept(std::size_t n) noexcept;
     bool may_write() const noexcept;
+    std::size_t special_pending() const noexcept;
+    std::size_t gather_kept(std::span<segment> to);
+    inline std::size_t gather_line(std::span<segment> to, std::size_t most);
     void commit();
     waiting_output& waiting();
 
     const framing framing_;
     bool shut_ = false;
-    storage_pool pool_;  // outlives what follows
-    output_line line_;   // to the socket
+    bool special_ = false;  // shut, or something is kept
+    storage_pool pool_;     // outlives what follows
+    output_line line_;      // to the socket
     std::size_t waiting_bytes_ = 0;
     std::unique_ptr<waiting_output> waiting_;  // made when first needed
     std::unique_ptr<kept_output> kept_;        // present if the session can be resumed

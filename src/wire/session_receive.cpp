@@ -163,7 +163,7 @@ event session::on_request(const frame& f) {
     if (peer_.find(f.stream) != nullptr) return {};
     const request_kind kind = kind_of(f.type);
     const bool needs_slot = kind != request_kind::fnf || more_follow(f);
-    const bool too_much = is_overfull();
+    const bool too_much = resumption_ && is_overfull();
     if (refusing_ || too_much || (needs_slot && peer_.size() >= options_.max_requests)) {
         if (kind == request_kind::fnf) return {};
         if (refusing_) add_error(f.stream, refusal_code_, refusal_, priority::normal);

@@ -30,7 +30,7 @@ void session::count(const frame& f) {
 /// The peer does not acknowledge, and another whole budget waits behind what it has not: what it
 /// asks for now would only make that longer.
 bool session::is_overfull() const noexcept {
-    return resumption_ && out_.kept()->full() && out_.pending() >= options_.retention;
+    return out_.kept()->full() && out_.pending() >= options_.retention;
 }
 
 void session::add_lease() {

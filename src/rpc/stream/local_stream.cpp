@@ -76,12 +76,13 @@ public:
         server_->runtime().post(loop_, watch_time_);
     }
     void serve(service_call& call) {
-        call.ends = ends(kind_ == member_kind::source ? nullptr : &up_.in,
-                         kind_ == member_kind::sink ? nullptr : &down_.out, true);
+        call.ends = std::make_unique<detail::stream_ends>(
+            ends(kind_ == member_kind::source ? nullptr : &up_.in,
+                 kind_ == member_kind::sink ? nullptr : &down_.out, true));
         watched_ = server_->stopping().add(*this);
         if (!watched_) down_.shut(error(errc::unavailable, "the server is stopping"));
         else serve_told(call);
-        call.ends = {};
+        call.ends.reset();
         if (!kept_) server_->end_call();
     }
     detail::stream_ends client_ends() {
@@ -120,7 +121,7 @@ public:
         if (given_up_) kept.cancel.cancel();
     }
     void release(service_call& kept) noexcept override {
-        kept.ends = {};
+        kept.ends.reset();
         {
             const std::lock_guard lock(mutex_);
             call_ = nullptr;

@@ -515,7 +515,7 @@ void wire_stream::keep(service_call&, service_call& kept) {
 }
 
 void wire_stream::release(service_call& kept) noexcept {
-    kept.ends = {};
+    kept.ends.reset();
     {
         const std::lock_guard lock(link_mutex_);
         if (link_) {
