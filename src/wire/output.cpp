@@ -100,8 +100,7 @@ std::size_t output_queue::release_if_empty() noexcept {
     if (kept_) n += kept_->release_if_empty();
     if (waiting_) next_mark_ = waiting_->end();
     waiting_.reset();
-    pool_.release();
-    return n;
+    return n + pool_.release();
 }
 
 // --- resumption ---

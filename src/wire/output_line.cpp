@@ -10,7 +10,7 @@
 namespace tenon::inline v0::wire {
 namespace {
 
-constexpr std::size_t block_size = std::size_t{16} * 1024;
+constexpr std::size_t block_size = storage_pool::block_size;
 // The first one; enough for a small answer now and then, as on most of very many connections.
 constexpr std::size_t first_block_size = 512;
 
@@ -46,7 +46,27 @@ output_storage* storage_pool::take(outgoing& payload) {
     return s;
 }
 
+output_storage* storage_pool::take_block(std::size_t size) {
+    if (spare_ != nullptr && size <= block_size) {
+        output_storage* const s = std::exchange(spare_, spare_->next_free);
+        --spare_count_;
+        s->refs = 1;
+        return s;
+    }
+    base::byte_buffer bytes;
+    bytes.resize(size);
+    output_storage* const s = take();
+    s->bytes = std::move(bytes);
+    return s;
+}
+
 void storage_pool::give_back(output_storage* s) noexcept {
+    if (s->bytes.size() == block_size && s->bytes.capacity() == block_size &&
+        spare_count_ != most_spare) {
+        s->next_free = std::exchange(spare_, s);
+        ++spare_count_;
+        return;
+    }
     s->bytes.reset();
     s->block.reset();
     s->is_lent = false;
@@ -66,8 +86,10 @@ bool storage_pool::own(output_storage*& owner, bytes_view& part, bytes_view memo
     return true;
 }
 
-void storage_pool::release() noexcept {
+std::size_t storage_pool::release() noexcept {
     while (free_ != nullptr) delete std::exchange(free_, free_->next_free);
+    while (spare_ != nullptr) delete std::exchange(spare_, spare_->next_free);
+    return std::exchange(spare_count_, 0) * block_size;
 }
 
 // --- output_line ---
@@ -93,9 +115,7 @@ void output_line::new_block(std::size_t size) {
     const std::size_t usual = block_ == nullptr ? first_block_size : block_size;
     if (block_ != nullptr) pool_.unref(block_);
     block_ = nullptr;
-    output_storage* s = pool_.take();
-    s->bytes.resize(std::max(usual, size));
-    block_ = s;
+    block_ = pool_.take_block(std::max(usual, size));
     block_used_ = 0;
 }
 
@@ -232,7 +252,8 @@ std::size_t output_line::release_if_empty() noexcept {
     if (count_ != 0) return 0;
     std::size_t n = ring_.size() * sizeof(chunk);
     if (block_ != nullptr) {
-        n += block_->bytes.capacity();
+        // Else the pool has it now, and counts it.
+        if (block_->bytes.capacity() != block_size) n += block_->bytes.capacity();
         pool_.unref(block_);
     }
     block_ = nullptr;

@@ -53,6 +53,9 @@ struct output_storage {
 
 class storage_pool {
 public:
+    /// What small frames are copied into.
+    static constexpr std::size_t block_size = std::size_t{16} * 1024;
+
     storage_pool() noexcept = default;
     storage_pool(const storage_pool&) = delete;
     storage_pool& operator=(const storage_pool&) = delete;
@@ -62,18 +65,26 @@ public:
     output_storage* take();
     /// Storage for the payload; payload.data then points to what it holds.
     output_storage* take(outgoing& payload);
+    /// With at least `size` bytes of its own.
+    output_storage* take_block(std::size_t size);
     void unref(output_storage* s) noexcept {
         if (--s->refs == 0) give_back(s);
     }
     /// Copies `part` if it was lent and lies in `memory`.
     bool own(output_storage*& owner, bytes_view& part, bytes_view memory);
-    /// Frees what is not in use.
-    void release() noexcept;
+    /// Frees what is not in use; about how many bytes.
+    std::size_t release() noexcept;
 
 private:
     void give_back(output_storage* s) noexcept;
 
+    // Blocks wait here for the next frames: where one thread fills them and another writes them out,
+    // the cache of the one would be empty and that of the other full. As many as streams leave unsent.
+    static constexpr std::size_t most_spare = 16;
+
     output_storage* free_ = nullptr;
+    output_storage* spare_ = nullptr;  // each with a block
+    std::size_t spare_count_ = 0;
 };
 
 class output_line {
