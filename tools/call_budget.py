@@ -66,7 +66,7 @@ def run(program, calls, directory):
     """Costs of client and server."""
     out = pathlib.Path(directory) / str(calls)
     process = subprocess.Popen(["valgrind", "--tool=callgrind",
-                                f"--callgrind-out-file={out}.%p", program, "calls", str(calls)],
+                                f"--callgrind-out-file={out}.%p", program, "calls", "unix", str(calls)],
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                env={**os.environ, "TENON_RUNTIME_DIR": f"{directory}/run"})
     _, errors = process.communicate()

@@ -23,13 +23,13 @@ mkdir -p "$build/tests"
 failed=0
 "$gate" allocations || failed=1
 
-# Instructions of client and server for $1 calls.
+# Instructions of client and server for $2 calls over $1.
 instructions() {
-    valgrind --tool=callgrind --callgrind-out-file="$work/$1.%p" "$gate" calls "$1" \
+    valgrind --tool=callgrind --callgrind-out-file="$work/$1.$2.%p" "$gate" calls "$1" "$2" \
         >"$work/log" 2>&1 &
     local client=$! file
     if ! wait "$client"; then cat "$work/log" >&2; return 1; fi
-    for file in "$work/$1".*; do
+    for file in "$work/$1.$2".*; do
         if [ "${file##*.}" = "$client" ]; then printf 'client '; else printf 'server '; fi
         awk '/^(totals|summary):/ { print $2; exit }' "$file"
     done | sort | awk '{ print $2 }'
@@ -37,16 +37,26 @@ instructions() {
 
 few=500
 many=4500
-instructions $few >"$work/few"
-instructions $many >"$work/many"
-paste "$work/few" "$work/many" |
-    awk -v n=$((many - few)) '{ printf "%.0f\n", ($2 - $1) / n }' >"$work/per_call"
-{ read -r client; read -r server; } <"$work/per_call"
+declare -A measured
+for transport in unix shm; do
+    instructions $transport $few >"$work/few"
+    instructions $transport $many >"$work/many"
+    paste "$work/few" "$work/many" |
+        awk -v n=$((many - few)) '{ printf "%.0f\n", ($2 - $1) / n }' >"$work/per_call"
+    { read -r "measured[$transport client]"; read -r "measured[$transport server]"; } \
+        <"$work/per_call"
+done
+figures=('unix client' 'unix server' 'shm client' 'shm server')
 
 if [ -n "$update" ]; then
-    printf '{\n  "what": "%s",\n  "client": %d,\n  "server": %d\n}\n' \
-        'instructions per call: plus(int64, int64), blocking, Unix socket, without polling' \
-        "$client" "$server" >"$baseline"
+    {
+        printf '{\n  "what": "%s"' \
+            'instructions per call: plus(int64, int64), blocking, without polling'
+        for figure in "${figures[@]}"; do
+            printf ',\n  "%s": %d' "$figure" "${measured[$figure]}"
+        done
+        printf '\n}\n'
+    } >"$baseline"
 fi
 
 value() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$baseline"; }
@@ -60,6 +70,5 @@ compare() {  # name measured
     [ "$2" -ge $((base * 90 / 100)) ] ||
         echo "  less by a tenth: tests/gates/run.sh --update makes that the new baseline"
 }
-compare client "$client"
-compare server "$server"
+for figure in "${figures[@]}"; do compare "$figure" "${measured[$figure]}"; done
 exit $failed
