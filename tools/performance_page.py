@@ -266,6 +266,30 @@ def mixed(r, _):
     return table(["load", "calls/s", "p50", "p99 of the fast ones"], rows)
 
 
+def streams(r, _):
+    where = placements_of(r)
+    rows = []
+    for transport in ("inproc", *TRANSPORTS):
+        label = LABELS.get(transport, "in process")
+        for name in ("source", "source, marshal", "source, coroutine", "source, handler", "sink"):
+            cells = [r.one("streams", transport, name, p, outstanding=256) for p in where]
+            if any(cells):
+                rows.append([f"{label}, {name}", *(compared(c, rate) for c in cells)])
+    return table(["values/s of 16 bytes"] + where, rows)
+
+
+def priority(r, _):
+    where = placements_of(r)
+    rows = []
+    for row in r.all(bench="priority", placement=where[-1]) if where else []:
+        cells = [r.one("priority", row["transport"], row["name"], p, row["size"],
+                       row["outstanding"]) for p in where]
+        rows.append([f"{LABELS[row['transport']]}, {row['name']}",
+                     *(or_missing(c, lambda c: f"{p50(c)}, {time_text(c['p99_us'])}")
+                       for c in cells)])
+    return table(["beside the urgent calls: p50, p99"] + where, rows)
+
+
 def codecs(_, directory):
     """Of `tenon_bench codecs`: a flat list."""
     path = directory / "codecs.json"
@@ -280,7 +304,7 @@ def codecs(_, directory):
 
 BLOCKS = {f.__name__: f for f in (machine, targets, one_call, sizes, in_flight, peers_one,
                                   peers_large, peers_many, large, cpu, spin, budget, connections,
-                                  mixed, codecs)}
+                                  streams, priority, mixed, codecs)}
 MARK = re.compile(r"(<!-- bench (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

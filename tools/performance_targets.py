@@ -86,6 +86,17 @@ def large(r, t):
                       of(r.one("large", transport, target, where, size), "ratio"), limit)
 
 
+def streams(r, t):
+    for transport, limit in (("unix", 1.5e6), ("shm", 5e6)):
+        t.at_least(f"stream, {NAMES[transport]}: values/s", "free",
+                   of(r.one("streams", transport, "source", "free", outstanding=256), "calls_per_s"),
+                   limit, rate_text)
+    for transport in ("unix", "tcp"):
+        t.at_most(f"urgent calls beside 64 MiB and a stream, {NAMES[transport]}: p99", "free",
+                  of(r.one("priority", transport, "64 MiB, stream", "free"), "p99_us"), 2000,
+                  time_text)
+
+
 def cpu(r, t):
     for transport in ("shm", "unix", "tcp"):
         t.at_most(f"CPU per call, 16 B, {NAMES[transport]}: × floor", "same",
@@ -115,6 +126,6 @@ def mixed(r, t):
 
 def target_rows(r):
     t = collector()
-    for add in (one_call, spinning, in_flight, large, cpu, many, mixed):
+    for add in (one_call, spinning, in_flight, large, streams, cpu, many, mixed):
         add(r, t)
     return t.rows
