@@ -143,14 +143,17 @@ connection::input client_connection::read_waiting(blocking_call& call) {
         const std::lock_guard lock(mutex_);
         stuck = blocked_;
     }
+    const auto try_to_write = [&] {
+        flush(true);
+        const std::lock_guard lock(mutex_);
+        stuck = blocked_;
+    };
     const auto try_once = [&] {
-        if (stuck) {
-            flush(true);
-            const std::lock_guard lock(mutex_);
-            stuck = blocked_;
-        }
+        if (stuck) try_to_write();
         return (got = read_some()) != input::drained;
     };
+    // In any case once: the bell has rung for room, perhaps, and will not again.
+    if (stuck && is_shared()) try_to_write();
     if (spin_.spin(try_once, [&] { return !call.is_done(); }) || call.is_done()) return got;
     sleep_on_socket(call);
     return read_some();

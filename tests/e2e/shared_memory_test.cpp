@@ -153,5 +153,56 @@ TEST_F(shared_memory, clients_that_die_leave_nothing_with_the_server) {
     EXPECT_EQ(tenon::connect<example::echo>(at()).plus(1, 2), 3);
 }
 
+// What finds no segment goes through the ring; what is too long for a message is refused; and neither
+// leaves anything behind.
+TEST_F(shared_memory, limits_of_memory_and_messages_are_reached_without_a_leak) {
+    const std::size_t maps_before = mappings();
+    const std::size_t descriptors_before = descriptors_of(::getpid());
+    {
+        tenon::server_options so;
+        so.limits.message = 4 << 20;
+        so.limits.shared_memory_per_connection = 1 << 20;
+        tenon::server server(so);
+        auto& e = server.publish<example::echo>();
+        e.echo = [](tenon::bytes_view data) { return tenon::bytes(data.begin(), data.end()); };
+        e.plus = [](std::int64_t a, std::int64_t b) { return a + b; };
+        const std::string path = files_.path("narrow");
+        server.listen("unix:" + path).start();
+        for (int round = 0; round < 5; ++round) {
+            const auto echo = tenon::connect<example::echo>("shm:" + path, impatient());
+            for (const std::size_t size : {1UL << 10, 700'000UL, 1UL << 20, 3UL << 20}) {
+                const tenon::bytes sent = pattern(size, 3);
+                const auto got = echo.echo.try_call(tenon::bytes_view(sent));
+                ASSERT_TRUE(got) << size << ": " << got.error().to_string();
+                EXPECT_TRUE(*got == sent) << size;
+            }
+            // More under way than there is memory for.
+            const tenon::bytes large = pattern(2 << 20, 5);
+            std::vector<std::thread> callers;
+            std::atomic<int> good{0};
+            for (int i = 0; i < 4; ++i)
+                callers.emplace_back([&] {
+                    for (int k = 0; k < 5; ++k) {
+                        const auto got = echo.echo.try_call(tenon::bytes_view(large));
+                        good += got && *got == large;
+                    }
+                });
+            for (std::thread& t : callers) t.join();
+            EXPECT_EQ(good, 20);
+            const tenon::bytes too_long(5 << 20);
+            const auto refused = echo.echo.try_call(tenon::bytes_view(too_long));
+            ASSERT_FALSE(refused);
+            EXPECT_EQ(refused.error().code(), errc::invalid) << refused.error().to_string();
+            EXPECT_EQ(echo.plus(1, 2), 3);
+            EXPECT_EQ(server.status().connections, 1u);
+        }
+    }
+    EXPECT_TRUE(eventually([&] {
+        return mappings() <= maps_before && descriptors_of(::getpid()) <= descriptors_before + 2;
+    })) << mappings()
+        << " mappings, " << maps_before << " before; " << descriptors_of(::getpid())
+        << " descriptors, " << descriptors_before << " before";
+}
+
 }  // namespace
 }  // namespace e2e
