@@ -308,6 +308,33 @@ TEST(Monitor, TakesOverStuckLoopAndNamesTheCulprit) {
     EXPECT_TRUE(watcher.stop());
 }
 
+// A loop that spins, or gets no CPU, comes to user code long after its turn has begun.
+TEST(Monitor, DoesNotRestWhileALoopIsAwake) {
+    event_loop loop;
+    crew threads;
+    monitor_options options;
+    options.rest_after = 1ms;
+    monitor watcher(options);
+    ASSERT_TRUE(watcher.watch(loop));
+    signal freed;
+    signal returned;
+    test_work late([&](event_loop& l) {
+        std::this_thread::sleep_for(50ms);
+        const ticket t = l.enter();
+        freed.wait();  // without a word to anybody
+        EXPECT_FALSE(l.leave(t));
+        returned.set();
+        return turn::lost;
+    });
+    test_work rescue([&](event_loop&) { return freed.set(), turn::done; });
+    ASSERT_TRUE(threads.start(loop));
+    loop.post(late);
+    loop.post(rescue);
+    returned.wait();
+    EXPECT_TRUE(threads.stop());
+    EXPECT_TRUE(watcher.stop());
+}
+
 TEST(Monitor, LeavesQuickUserCodeAlone) {
     event_loop loop;
     crew threads;

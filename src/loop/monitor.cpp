@@ -135,7 +135,8 @@ bool monitor::is_slow(watched& w, base::time_point now) const noexcept {
     return (now - w.suspected_at) - (waited - w.waited) >= options_.tick / 2;
 }
 
-/// Whether anything has happened since the last look.
+/// Whether anything has happened since the last look, or may without our hearing of it: a loop that
+/// spins, or waits for a CPU, tells of user code it comes to only before it sleeps the next time.
 bool monitor::look() noexcept {
     const base::time_point now = base::time_source::steady().now();
     const std::lock_guard lock(mutex_);
@@ -143,7 +144,7 @@ bool monitor::look() noexcept {
     for (watched& w : loops_) {
         const std::uint64_t turns = w.loop->turns_.load(std::memory_order_seq_cst);
         const std::uint64_t word = w.loop->ticket_.load(std::memory_order_acquire);
-        active = active || turns != w.turns;
+        active = active || turns != w.turns || !w.loop->sleeping_.load(std::memory_order_relaxed);
         sample(w);
         w.turns = turns;
         if (!(word & event_loop::user_bit)) continue;
