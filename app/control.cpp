@@ -1,7 +1,6 @@
 // tenon control: what servers do beside their data; streams.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <map>
 #include <tuple>
@@ -10,6 +9,7 @@
 #include "output.hpp"
 #include "stats.hpp"
 #include "table.hpp"
+#include "watching.hpp"
 #include "tenon/control.hpp"
 
 namespace cli {
@@ -22,8 +22,7 @@ using std::chrono::milliseconds;
 struct streams_command {
     target_options target;
     name_pattern pattern;
-    bool watch = false;
-    milliseconds interval{1000};
+    watching watch;
 };
 
 struct open_stream {
@@ -128,7 +127,6 @@ int show_streams(const streams_command& c, interruption& interrupt) {
         return report(e, nobody_serves(c.pattern.service, c.target.instance), c.target.json);
     }
     stream_rates rates;
-    const bool redraw = c.watch && !c.target.json && ::isatty(STDOUT_FILENO);
     for (bool first = true;; first = false) {
         int status = 0;
         auto all = look(servers, c, status, interrupt);
@@ -136,14 +134,10 @@ int show_streams(const streams_command& c, interruption& interrupt) {
         rates.compare(*all);
         std::string text;
         if (c.target.json) text = json_of(*all);
-        else if (!all->empty() || c.watch) text = text_of(*all, c.watch);
-        if (redraw) text.insert(0, "\x1b[H\x1b[2J\x1b[3J");
-        else if (!first && !c.target.json) text.insert(0, "\n");
-        if (status == 0 || !all->empty()) write_out(text);
-        if (!c.watch || status != 0) return status;
-        interrupt.sleep_for(c.interval);
-        if (interrupt.happened()) return interruption::exit_code;
-        if (reader_has_gone()) return 0;
+        else if (!all->empty() || c.watch.on) text = text_of(*all, c.watch.on);
+        if (status == 0 || !all->empty()) c.watch.show(std::move(text), first, c.target.json);
+        if (!c.watch.on || status != 0) return status;
+        if (const auto over = c.watch.wait(interrupt)) return *over;
     }
 }
 
@@ -165,14 +159,7 @@ Examples:
   tenon control streams example/echo --interval 2s
   tenon control streams --at unix:/run/demo/feed.sock --json
 )");
-    line.flag("--watch", c.watch, "again and again, with rates per second");
-    line.option("--interval", "TIME", "--watch with this time between two looks (default 1s)",
-                [&](const std::string& text) {
-                    c.interval = parse_duration("--interval", text);
-                    if (c.interval.count() == 0)
-                        throw usage_error("--interval: must be more than 0");
-                    c.watch = true;
-                });
+    c.watch.add_to(line);
     c.target.add_to(line, false);
     const std::vector<std::string> words = line.parse(args);
     if (words.size() > 1)

@@ -3,13 +3,13 @@
 #include "stats.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "command_line.hpp"
 #include "commands.hpp"
 #include "instances.hpp"
 #include "output.hpp"
 #include "table.hpp"
+#include "watching.hpp"
 #include "tenon/control.hpp"
 
 namespace cli {
@@ -23,8 +23,7 @@ struct stats_command {
     name_pattern pattern;
     bool connections = false;
     bool prometheus = false;
-    bool watch = false;
-    milliseconds interval{1000};
+    watching watch;
 };
 
 std::string span_text(std::chrono::nanoseconds t, std::uint64_t count) {
@@ -125,23 +124,18 @@ std::optional<int> report_emptiness(const survey& s, const stats_command& c) {
 
 int show_methods(const stats_command& c, interruption& interrupt) {
     rates before;
-    const bool redraw = c.watch && !c.target.json && ::isatty(STDOUT_FILENO);
     for (bool first = true;; first = false) {
         const survey s = ask_for_stats(find_servers(c.pattern, c.target), c.pattern, interrupt);
         if (interrupt.happened()) return interruption::exit_code;
         if (first)
             if (const auto exit = report_emptiness(s, c)) return *exit;
-        const rates* const compared = c.watch ? &before : nullptr;
-        std::string text = c.target.json ? tenon::to_json(as_value(s, compared)) + "\n"
-                                         : method_table(s, compared);
-        if (redraw) text.insert(0, "\x1b[H\x1b[2J\x1b[3J");
-        else if (!first && !c.target.json) text.insert(0, "\n");
-        write_out(text);
-        if (!c.watch) return report_all(s, c);
+        const rates* const compared = c.watch.on ? &before : nullptr;
+        c.watch.show(c.target.json ? tenon::to_json(as_value(s, compared)) + "\n"
+                                   : method_table(s, compared),
+                     first, c.target.json);
+        if (!c.watch.on) return report_all(s, c);
         before.keep(s);
-        interrupt.sleep_for(c.interval);
-        if (interrupt.happened()) return interruption::exit_code;
-        if (reader_has_gone()) return 0;
+        if (const auto over = c.watch.wait(interrupt)) return *over;
     }
 }
 
@@ -226,7 +220,7 @@ int show_metrics(const stats_command& c, interruption& interrupt) {
 }
 
 void check(const stats_command& c) {
-    if (c.connections + c.prometheus + c.watch > 1)
+    if (c.connections + c.prometheus + c.watch.on > 1)
         throw usage_error("--connections, --prometheus and --watch exclude one another");
     if ((c.connections || c.prometheus) && !c.pattern.member.empty())
         throw usage_error("--connections and --prometheus are of whole servers, not of a method");
@@ -249,14 +243,7 @@ int stats(arguments args, interruption& interrupt) {
   tenon stats --connections --at unix:/run/demo/math.sock
   tenon stats example/echo --prometheus
 )");
-    line.flag("--watch", c.watch, "again and again, with rates per second");
-    line.option("--interval", "TIME", "--watch with this time between two looks (default 1s)",
-                [&](const std::string& text) {
-                    c.interval = parse_duration("--interval", text);
-                    if (c.interval.count() == 0)
-                        throw usage_error("--interval: must be more than 0");
-                    c.watch = true;
-                });
+    c.watch.add_to(line);
     line.flag("--connections", c.connections, "the connections there are now");
     line.flag("--prometheus", c.prometheus, "the server's metrics as text for Prometheus");
     c.target.add_to(line, false);

@@ -423,7 +423,9 @@ TEST_F(hostile_peer, random_handshakes_do_no_harm) {
     all.push_back(memfd(size - 1, all_seals));
     all.push_back(base::unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE)));
     for (std::size_t i = 3; i < 5; ++i)  // there may be no /dev/shm
-        if (all[i].get() >= 0) ASSERT_EQ(::ftruncate(all[i].get(), size), 0);
+        if (all[i].get() >= 0) {
+            ASSERT_EQ(::ftruncate(all[i].get(), size), 0);
+        }
     std::vector<int> kinds{in.get(), out.get()};
     for (const base::unique_fd& fd : all)
         if (fd.get() >= 0) kinds.push_back(fd.get());
