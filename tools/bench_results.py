@@ -12,7 +12,8 @@ PEERS = {"redis": "Redis PING", "zeromq": "ZeroMQ", "capnp": "Cap'n Proto RPC",
 
 
 class results:
-    """The rows of some files; a later file's replace an earlier one's."""
+    """The rows of some files; a later file's replace an earlier one's, but for floors, which stay
+    those of the file with the calls that are shown beside them."""
 
     KEY = ("bench", "transport", "name", "placement", "size", "outstanding", "connections",
            "threads")
@@ -28,7 +29,9 @@ class results:
             self.machines[str(path)] = content["machine"]
             for row in content["results"]:
                 row.setdefault("threads", 1)
-                self.rows[tuple(row[k] for k in self.KEY)] = row
+                key = tuple(row[k] for k in self.KEY)
+                if row["bench"] != "floor" or key not in self.rows:
+                    self.rows[key] = row
 
     def all(self, **wanted):
         """Rows that have these values."""
