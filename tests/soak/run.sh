@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The end-to-end tests that time makes harder, run for long: a flood of clients, a thousand clients,
-# slow handlers, names that come and go, connections that are cut, and servers killed under traffic. Prints what they measured and what failed.
+# slow handlers, names that come and go, connections that are cut, logs that die at every write, and
+# servers killed under traffic. Prints what they measured and what failed.
 #   tests/soak/run.sh BUILD_DIR [MINUTES]
 set -euo pipefail
 build=${1:?usage: tests/soak/run.sh BUILD_DIR [MINUTES]}
@@ -19,7 +20,7 @@ part() {
     local limit=$(($2 * 4 + 120)) result=0
     echo "soak: $1"
     timeout --kill-after=10 "$limit" "$build/tests/$3" --gtest_filter="$4" >"$log" 2>&1 || result=$?
-    grep -E '^(flood|slow handlers|[0-9]+ clients|[0-9]+ rounds|[0-9]+ cuts|[0-9]+ schedules|[0-9]+ calls, |all calls ended)' "$log" |
+    grep -E '^(flood|slow handlers|[0-9]+ clients|[0-9]+ rounds|[0-9]+ cuts|[0-9]+ schedules|[0-9]+ calls, |all calls ended|seeds )' "$log" |
         sed 's/^/    /' || true
     [ "$result" -eq 0 ] && return
     status=1
@@ -40,6 +41,7 @@ TENON_SIMULATION_SCHEDULES=10000 part "10,000 simulated schedules of streams" 60
     stream_simulation.everything_adds_up_in_any_order_of_events
 TENON_SIMULATION_SCHEDULES=10000 part "10,000 rounds of threads at one stream" 60 test_rpc \
     stream_rounds.waits_end_once_whoever_ends_them
+TENON_CRASH_SEEDS=1000 part "logs that die at every write, 1,000 seeds" 90 test_journal '*Crash.AtEveryStep*'
 TENON_SIMULATION_SCHEDULES=3000 part "channels that both sides end" 60 test_rpc \
     'any/stream_rounds_over.*'
 part "servers killed, $rounds rounds" $((rounds / 2)) e2e_lifecycle 'lifecycle.killed*'
