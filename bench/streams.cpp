@@ -62,12 +62,17 @@ private:
     clock::time_point begun_ = clock::now();
 };
 
-enum class way { thread, marshal, coroutine, handler, sent };
+enum class way { thread, coroutine, handler, sent };
 
 class stream_target final : public target {
 public:
-    stream_target(std::string_view name, way how) : name_(name), how_(how) {}
+    stream_target(std::string_view name, way how, tenon::codec c)
+        : name_(name), how_(how), codec_(c) {}
     std::string_view name() const override { return name_; }
+    /// In process nothing is encoded, and over TCP marshal is refused.
+    bool is_for(std::string_view transport) const {
+        return codec_ == tenon::codec::msgpack || transport == "shm" || transport == "unix";
+    }
 
     void serve(const cell& what, const announce& ready) override {
         tenon::server server;
@@ -84,7 +89,7 @@ public:
             local.listen(endpoint).start();
         }
         tenon::client_options options = options_for(what.transport);
-        if (how_ == way::marshal) options.codec = tenon::codec::marshal;
+        options.codec = codec_;
         auto client = tenon::connect<feed>(endpoint, options);
         wait_for(client);
         counter count(r.add_lane());
@@ -95,7 +100,7 @@ public:
             if (t.number != expected++) fail("a value is lost");
             return count.add();
         };
-        if (how_ == way::thread || how_ == way::marshal) {
+        if (how_ == way::thread) {
             for (const tick& t : ticks)
                 if (!take(t)) break;
         } else if (how_ == way::coroutine) {
@@ -124,6 +129,7 @@ private:
 
     std::string_view name_;
     way how_;
+    tenon::codec codec_;
 };
 
 }  // namespace
@@ -131,24 +137,25 @@ private:
 suite make_streams_suite() {
     suite s;
     s.name = "streams";
-    const auto add = [&](std::string_view name, way how) {
-        s.targets.push_back(std::make_unique<stream_target>(name, how));
+    std::vector<const stream_target*> all;
+    const auto add = [&](std::string_view name, way how, tenon::codec c = tenon::codec::msgpack) {
+        auto t = std::make_unique<stream_target>(name, how, c);
+        all.push_back(t.get());
+        s.targets.push_back(std::move(t));
     };
     add("source", way::thread);
-    add("source, marshal", way::marshal);
+    add("source, marshal", way::thread, tenon::codec::marshal);
     add("source, coroutine", way::coroutine);
+    add("source, coroutine, marshal", way::coroutine, tenon::codec::marshal);
     add("source, handler", way::handler);
     add("sink", way::sent);
-    for (const std::string transport : {"inproc", "shm", "unix", "tcp"})
-        for (const auto& t : s.targets) {
-            // In process nothing is encoded, and over TCP this codec is refused.
-            const bool has_marshal = transport == "shm" || transport == "unix";
-            if (t->name() == "source, marshal" && !has_marshal) continue;
-            s.cells.push_back({.suite = s.name,
-                               .target = std::string(t->name()),
-                               .transport = transport,
-                               .outstanding = 256});
-        }
+    for (const std::string_view transport : {"inproc", "shm", "unix", "tcp"})
+        for (const stream_target* t : all)
+            if (t->is_for(transport))
+                s.cells.push_back({.suite = s.name,
+                                   .target = std::string(t->name()),
+                                   .transport = std::string(transport),
+                                   .outstanding = 256});
     return s;
 }
 

@@ -271,7 +271,8 @@ def streams(r, _):
     rows = []
     for transport in ("inproc", *TRANSPORTS):
         label = LABELS.get(transport, "in process")
-        for name in ("source", "source, marshal", "source, coroutine", "source, handler", "sink"):
+        for name in ("source", "source, marshal", "source, coroutine",
+                     "source, coroutine, marshal", "source, handler", "sink"):
             cells = [r.one("streams", transport, name, p, outstanding=256) for p in where]
             if any(cells):
                 rows.append([f"{label}, {name}", *(compared(c, rate) for c in cells)])

@@ -155,8 +155,10 @@ void stream_inlet::note_taken(const value_note& n, std::size_t size) noexcept {
     ++taken_;
 }
 
-std::uint32_t stream_inlet::due_grant(bool all) noexcept {
-    if (taken_ == 0 || ended_ || (!all && !at_once_ && taken_ < granted_ - granted_ / 2)) return 0;
+// For each value that a coroutine waits for a frame of its own would cost more than the value.
+std::uint32_t stream_inlet::due_grant(bool waits) noexcept {
+    const std::uint32_t worth_it = waits ? granted_ / 8 : granted_ - granted_ / 2;
+    if (taken_ == 0 || ended_ || (!at_once_ && taken_ < worth_it)) return 0;
     std::uint32_t n = std::exchange(taken_, 0);
     if (granted_ < window_ && stats_.passed != 0 &&
         bytes_ / stats_.passed * granted_ * 2 <= wanted_bytes) {

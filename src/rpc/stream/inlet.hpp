@@ -132,7 +132,7 @@ private:
     bool decode(const coding::source& from, void* to);
     bool is_skipped(const value_note& n, std::size_t size) noexcept;
     void note_taken(const value_note& n, std::size_t size) noexcept;
-    std::uint32_t due_grant(bool all) noexcept;
+    std::uint32_t due_grant(bool waits) noexcept;
     void take_waiters(base::list<inlet_waiter>& to) noexcept;
 
     // Without it.
