@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "wire/endian.hpp"
 
@@ -176,8 +177,10 @@ void connection::flush(bool has_room) noexcept {
     bool drained = false;
     {
         std::unique_lock lock(mutex_);
+        if (writing_ && has_room) room_seen_ = true;
         if (writing_ || !connected_ || broken_ || !session_ || (blocked_ && !has_room)) return;
         writing_ = true;
+        room_seen_ = false;
         wire::output_queue& out = session_->out();
         std::array<base::segment, transport::link::max_segments> segments;
         while (!out.empty()) {
@@ -194,8 +197,12 @@ void connection::flush(bool has_room) noexcept {
                 continue;
             }
             if (r.state == transport::io_state::would_block) {
-                if (!blocked_) blocked_since_ = loop_.time().now();
-                blocked_ = stuck = true;
+                const bool is_new = !std::exchange(blocked_, true);
+                if (is_new) blocked_since_ = loop_.time().now();
+                // A bell rings once. Whoever heard it before just now did not know that it was for
+                // this, or found this thread writing.
+                if (std::exchange(room_seen_, false) || (is_new && link_->is_shared())) continue;
+                stuck = true;
             } else {
                 // The reader finds out and closes.
                 broken_ = true;

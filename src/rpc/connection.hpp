@@ -161,9 +161,10 @@ protected:
     std::optional<wire::session> session_;
     bool connected_ = false;  // the link is up; changed by the reader only
     bool writing_ = false;
-    bool blocked_ = false;  // the last write found no room
-    bool starved_ = false;  // the reader waits until output has moved
-    bool broken_ = false;   // writing failed
+    bool blocked_ = false;    // the last write found no room
+    bool room_seen_ = false;  // somebody has heard of room while another thread was writing
+    bool starved_ = false;    // the reader waits until output has moved
+    bool broken_ = false;     // writing failed
     base::list<wire_stream> room_queue_;
     bool processing_ = false;  // the loop is in this connection's on_ready() and will flush
     base::time_point blocked_since_{};
