@@ -154,7 +154,13 @@ TEST_P(watching, a_client_that_does_not_take_its_answers_is_slow) {
         sleepy.run_ready();  // sends; from here on it sleeps
         if (knows_streams()) {
             server_event e = next(r);
-            while (!e.member.empty()) e = next(r);  // making so much may be slow, too
+            // On a busy machine making so much may be slow, too; answers made by the pool do not
+            // keep the connection from reading.
+            for (; !e.member.empty(); e = next(r)) {
+                if (e.note.find("pool") == std::string::npos) continue;
+                sleepy.stop();
+                GTEST_SKIP() << "this machine was too busy to answer at once";
+            }
             EXPECT_EQ(e.what, "slow");
             EXPECT_EQ(e.member, "");
             EXPECT_TRUE(e.connection.has_value());
@@ -174,13 +180,16 @@ TEST_P(watching, one_that_does_not_look_costs_so_many_events_and_no_more) {
     auto lazy = watch(*s_.control);
     auto eager = watch(*s_.control);
     std::vector<tenon::reader<int>> open;
+    std::uint64_t told = 1;  // that it watches
     for (int i = 0; i < streams; ++i) {
         open.push_back(calls_->flood(100));
-        EXPECT_EQ(next(eager).member, "test/watched.flood");
+        // What else is slow on a busy machine is told of, too.
+        for (bool is_stream = false; !is_stream; ++told) is_stream = next(eager).stream.has_value();
     }
-    std::uint64_t seen = 1;  // that it watches
-    while (lazy.get_for(seen + lazy.stats().lost < 1 + streams ? patience : 20ms)) ++seen;
-    EXPECT_EQ(lazy.stats().lost + seen, 1U + streams);
+    while (eager.get_for(20ms)) ++told;
+    std::uint64_t seen = 1;
+    while (lazy.get_for(seen + lazy.stats().lost < told ? patience : 20ms)) ++seen;
+    EXPECT_EQ(lazy.stats().lost + seen, told);
     EXPECT_LE(seen, 1U + 64 + 64);
 }
 

@@ -141,6 +141,7 @@ TEST_P(killed, in_the_middle_of_streams_of_every_kind) {
         auto kept = f.endless();
         EXPECT_EQ(kept.get(), 0);
         EXPECT_TRUE(eventually([&] { return going == 10; }));
+        EXPECT_TRUE(eventually([&] { return kept.stats().waiting > 10; }));
         pause_for(50ms);
         server.die();
         EXPECT_TRUE(eventually([&] { return ended == 10; })) << ended << " of 10 have ended";

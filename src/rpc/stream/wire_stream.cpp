@@ -159,12 +159,14 @@ void wire_stream::handle_gone() noexcept {
 
 // The peer takes no more, so there is nothing to be told but the end. If it sends no more either,
 // nobody is left who the handler could be working for.
-void wire_stream::finish_quietly() noexcept {
+service_call* wire_stream::finish_quietly() noexcept {
     has_finished_ = true;
+    service_call* left_alone = nullptr;
     with_session([&](wire::session& s) {
         s.complete(ref_);
-        if (!s.alive(ref_)) share_call();
+        if (!s.alive(ref_) && call_ && call_->try_add_ref()) left_alone = call_;
     });
+    return left_alone;
 }
 
 // --- opening late ---
@@ -400,7 +402,7 @@ turn wire_stream::on_value(wire::event& ev, base::block_ref owner) {
     if (is_server() || plan_.types->kind != member_kind::sink) return t;
     // A sink that has replied takes no more.
     if (out_.on_closed(stopped_error()) == turn::lost) t = turn::lost;
-    if (!ev.ended) finish_quietly();
+    if (!ev.ended) (void)finish_quietly();  // a client's has no handler
     return t;
 }
 
@@ -409,7 +411,7 @@ turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
     const auto both = [&](turn more) {
         if (more == turn::lost) t = more;
     };
-    service_call* cancelled = std::exchange(cancelled_, nullptr);
+    service_call* cancelled = std::exchange(cancelled_, nullptr);  // no more once the loop is lost
     switch (ev.kind) {
         case wire::event_kind::payload: both(on_value(ev, std::move(owner))); break;
         case wire::event_kind::credit:
@@ -434,12 +436,11 @@ turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
             if (ev.code == seek_extension && is_server()) both(on_seek(ev.data));
             if (ev.code != stop_extension || !has_out()) break;
             both(out_.on_closed(stopped_error()));
-            finish_quietly();
+            if (service_call* const call = finish_quietly()) cancelled = call;
             break;
         default: break;
     }
     if (ev.ended) detach();
-    if (!cancelled) cancelled = std::exchange(cancelled_, nullptr);
     if (cancelled) both(cancel_call(cancelled, t != turn::lost));
     return t;
 }

@@ -227,7 +227,7 @@ private:
     void leave_link() noexcept;
     void detach() noexcept;
     bool leave_unopened() noexcept;
-    void finish_quietly() noexcept;
+    service_call* finish_quietly() noexcept;
     void tell_closed() noexcept;
     void tell_lagging() noexcept;
     loop::turn tell_closed_on_loop(loop::event_loop& loop);
