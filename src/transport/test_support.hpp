@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -65,6 +66,9 @@ inline bool wait_for(link& l, short events) {
     int n;
     do n = epoll_wait(epoll.get(), got, 2, 10'000);
     while (n < 0 && errno == EINTR);
+    if (n == 0)
+        std::fprintf(stderr, "no bell, waiting to %s; there is %s\n",
+                     events == POLLIN ? "read" : "write", l.has_news() ? "news" : "none");
     return n > 0;
 }
 
