@@ -70,6 +70,19 @@ protected:
         }
         return **e;
     }
+    /// On a busy machine members hold their loops that are not meant to.
+    template <class Wanted>
+    static server_event next(tenon::reader<server_event>& r, Wanted is_wanted) {
+        server_event e = next(r);
+        while (!e.what.empty() && !is_wanted(e)) e = next(r);
+        return e;
+    }
+    static bool is_of_stream(const server_event& e) { return e.stream.has_value(); }
+    static testing::AssertionResult nothing_of_streams(tenon::reader<server_event>& r) {
+        while (auto e = r.get_for(50ms))
+            if (!*e || (*e)->stream) return testing::AssertionFailure();
+        return testing::AssertionSuccess();
+    }
     /// A monitor that gets no CPU meanwhile does not see it.
     server_event hold_until_told(tenon::reader<server_event>& r) {
         for (int i = 0; i < 100; ++i) {
@@ -98,7 +111,8 @@ TEST_P(watching, a_server_that_stops_says_so_and_ends_the_stream) {
     s_.server->stop(20s);
     EXPECT_LT(std::chrono::steady_clock::now() - before, 15s) << "it has waited for its watchers";
     for (auto* one : {&r, &other}) {
-        const server_event e = next(*one);
+        const server_event e =
+            next(*one, [](const server_event& any) { return any.what != "slow"; });
         EXPECT_EQ(e.what, "going_away");
         EXPECT_EQ(e.instance, instance);
         EXPECT_LT(std::chrono::system_clock::now() - e.at, 1min);
@@ -126,10 +140,10 @@ TEST_P(watching, a_receiver_that_does_not_keep_up_is_slow) {
     auto r = watch(*control_);
     auto lazy = calls_->flood(100);
     if (!knows_streams()) {
-        EXPECT_EQ(r.get_for(100ms).error().code(), errc::deadline);
+        EXPECT_TRUE(nothing_of_streams(r));
         return;
     }
-    const server_event e = next(r);
+    const server_event e = next(r, is_of_stream);
     EXPECT_EQ(e.what, "slow");
     EXPECT_EQ(e.member, "test/watched.flood");
     const auto all = s_.control->streams("test/*");
@@ -137,7 +151,7 @@ TEST_P(watching, a_receiver_that_does_not_keep_up_is_slow) {
     EXPECT_EQ(e.connection, all[0].connection);
     EXPECT_EQ(e.stream, all[0].stream);
     EXPECT_GT(all[0].lost, 0U);
-    EXPECT_EQ(r.get_for(50ms).error().code(), errc::deadline) << "told once";
+    EXPECT_TRUE(nothing_of_streams(r)) << "told once";
 }
 
 TEST_P(watching, a_client_that_does_not_take_its_answers_is_slow) {
@@ -229,7 +243,10 @@ TEST(watchers, are_told_nothing_of_services_without_control) {
     auto c = tenon::connect<lab>(s.endpoint);
     EXPECT_EQ(c.again(50), 50);
     EXPECT_EQ(s.connect().hold(50), 50);
-    EXPECT_EQ(r.get()->member, "test/watched.hold");
+    std::string member;
+    do member = r.get()->member;
+    while (member.starts_with("tenon/"));
+    EXPECT_EQ(member, "test/watched.hold");
 }
 
 }  // namespace
