@@ -147,12 +147,14 @@ void ring_reader::publish() noexcept {
     const std::uint64_t at = consumed_.load(std::memory_order_relaxed);
     if (at == published_) return;
     published_ = at;
+    const std::uint64_t before = peer_.room_wanted.load(std::memory_order_relaxed);
     // We have read the bytes before the writer may overwrite them (release, as part of seq_cst), and
     // the index moves before we look whether the writer wants room; see ring_writer::make_room.
     own_.consumed.store(at, std::memory_order_seq_cst);
     const std::uint64_t wanted = peer_.room_wanted.load(std::memory_order_seq_cst);
     if ((wanted & 1) != 0 && wanted != rung_) {
-        rung_ = wanted;
+        // One that began to wait just now may have used this room before, and waits for more.
+        if (wanted == before) rung_ = wanted;
         ring_bell(bell_);
     }
 }
