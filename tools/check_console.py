@@ -8,7 +8,7 @@ Every fenced block of the language `console` is run: a line `$ COMMAND` is given
 behind it are what it prints (stdout and stderr). The blocks of one page run in one shell, in an
 empty folder with names of its own, with the built programs in PATH. A command that ends in `&` is
 waited for until it has printed the lines shown. `…` in a line stands for any text, and a line with
-nothing else for any lines. A comment line `<!-- console: COMMAND -->` in the page runs a command
+nothing else for any lines; how many spaces there are between two columns does not matter. A comment line `<!-- console: COMMAND -->` in the page runs a command
 that readers need not see (with `&`: until it prints something). At the end of a page whatever still runs is ended.
 
 Prints "N passed, N failed".
@@ -97,8 +97,13 @@ def matches(shown, got):
         return any(matches(shown[1:], got[i:]) for i in range(len(got) + 1))
     if not got:
         return False
-    pattern = ".*".join(re.escape(part) for part in shown[0].rstrip().split("…"))
-    return re.fullmatch(pattern, got[0].rstrip()) is not None and matches(shown[1:], got[1:])
+    pattern = ".*".join(re.escape(part) for part in narrow(shown[0]).split("…"))
+    return re.fullmatch(pattern, narrow(got[0])) is not None and matches(shown[1:], got[1:])
+
+
+def narrow(line):
+    """The line with one space between columns: how wide they are depends on what is in them."""
+    return re.sub(r"(?<=\S)  +", " ", line.rstrip())
 
 
 def commands_of(block):

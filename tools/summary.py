@@ -12,9 +12,11 @@ counts as one failure. The result is 0 if nothing failed.
 import json
 import pathlib
 import sys
+import textwrap
 import xml.etree.ElementTree as xml
 
 SLOWEST = 5
+SHOWN = 600  # characters of what a failed case says
 
 
 class counts:
@@ -39,6 +41,7 @@ def add_program(run, name, program_failed, report, total):
             if case.get("failures"):
                 total.failed += 1
                 print(f"failed: {run} {name} {suite}.{case['name']}")
+                print(textwrap.indent(case["failures"][0]["failure"][:SHOWN], "    "))
             else:
                 total.passed += 1
             total.slow.append((float(case["time"].rstrip("s")), run, name,
@@ -57,6 +60,8 @@ def main():
         _, passed, failed = line.rsplit(maxsplit=2)
         total.passed += int(passed)
         total.failed += int(failed)
+        if int(failed):
+            print(f"failed: {line.rsplit(maxsplit=2)[0]} ({failed})")
     for report in sorted(results.glob("*/ctest.xml")):
         for program in xml.parse(report).getroot().iter("testcase"):
             name = program.get("name")

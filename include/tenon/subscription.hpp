@@ -79,7 +79,10 @@ public:
         lost_ = lost();
         reader_ = open_(options_);
     }
-    void stop() noexcept { reader_.stop(); }
+    void stop() noexcept {
+        sought_ = false;  // the end is what was asked for
+        reader_.stop();
+    }
 
 private:
     static constexpr std::chrono::milliseconds shortest{10};

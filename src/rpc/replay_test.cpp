@@ -170,6 +170,18 @@ TEST_P(replay, nothing_is_lost_or_doubled_by_a_seek_and_a_break) {
     EXPECT_EQ(s.lost(), 0u);
 }
 
+TEST_P(replay, a_subscription_that_was_stopped_behind_a_seek_stays_so) {
+    start();
+    append(0, 100);
+    auto t = connect();
+    auto s = tenon::follow(t.play, stream_start::earliest());
+    EXPECT_EQ(s.get(), 0);
+    s.seek(stream_start::at_position(51));
+    s.stop();
+    EXPECT_EQ(s.get(), std::nullopt);
+    EXPECT_EQ(s.reopened(), 0u);
+}
+
 TEST_P(replay, a_subscription_is_opened_again_where_the_source_cannot_seek) {
     tenon::runtime runtime(test_runtime());
     tenon::server_options so;

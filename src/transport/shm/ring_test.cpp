@@ -152,8 +152,9 @@ TEST(ring, believes_no_impossible_index) {
     }
 }
 
-// Random pieces through a small ring, the ends asleep whenever there is nothing to do.
-void run_stream(std::size_t ring_size, std::size_t total, unsigned seed) {
+// Random pieces through a small ring, the ends asleep whenever there is nothing to do. `looks`: the
+// sender forgets what the bell has said before, and looks for room itself before it listens.
+void run_stream(std::size_t ring_size, std::size_t total, unsigned seed, bool looks = false) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     two_sides s(ring_size);
     std::thread sender([&] {
@@ -168,7 +169,9 @@ void run_stream(std::size_t ring_size, std::size_t total, unsigned seed) {
             const auto r = s.writer.write(parts);
             ASSERT_NE(r.what, ring_writer::state::broken);
             if (r.what == ring_writer::state::full) {
-                ASSERT_TRUE(wait_for_bell(s.bell_of_a));
+                if (looks) rings(s.bell_of_a);
+                const bool has_room = looks && s.writer.has_room_again();
+                ASSERT_TRUE(has_room || wait_for_bell(s.bell_of_a));
             }
             sent += r.n;
             if (random() % 64 == 0) std::this_thread::yield();
@@ -201,6 +204,10 @@ void run_stream(std::size_t ring_size, std::size_t total, unsigned seed) {
 TEST(ring, carries_random_pieces_and_loses_no_bell) {
     for (unsigned seed = 1; seed <= 4; ++seed) run_stream(4096, 4 << 20, seed);
     run_stream(128 << 10, 16 << 20, 5);
+}
+
+TEST(ring, rings_for_room_that_comes_after_what_a_writer_has_found_itself) {
+    for (unsigned seed = 1; seed <= 4; ++seed) run_stream(4096, 16 << 20, seed, true);
 }
 
 // One byte at a time to and fro: each wait is a real one.
