@@ -32,8 +32,8 @@ struct note {
 TENON_API result<void> send_note(const client& to, const value& content);
 
 /// Told of what the server sends, by user code of the client's loop, so to be quick, one after the
-/// other; several are all told. None begins once the last copy of the client has gone. What it throws
-/// is dropped.
+/// other; several are all told. None begins once the last copy of the client has gone, which does not
+/// wait for one that has: only the end of the runtime does. What it throws is dropped.
 TENON_API void on_note(const client& from, std::function<void(const note&)> f);
 
 }  // namespace tenon::inline v0

@@ -184,8 +184,8 @@ public:
     virtual arrival poll(void* to) = 0;
     /// Blocks; `none` after `until`.
     virtual arrival wait(void* to, time_point until) = 0;
-    /// False: has come out at once, as outcome_of() says. True: the coroutine is resumed once it
-    /// has; this thread must not touch `w` any more.
+    /// After poll() has said `none`. False: has come out at once, as outcome_of() says. True: the
+    /// coroutine is resumed once it has; this thread must not touch `w` any more.
     virtual bool suspend(stream_wait& w, void* to, std::coroutine_handle<> h,
                          const call_scope* scope) = 0;
     static arrival outcome_of(stream_wait& w) noexcept;

@@ -75,6 +75,14 @@ TEST(to_cpp, gives_the_nearest_type_for_what_has_none) {
                     "void(std::vector<std::string>)"));
 }
 
+TEST(to_cpp, knows_an_optional_of_an_optional) {
+    constexpr const char* twice = R"({"is": "union", "of": ["nil", "int?"]})";
+    EXPECT_TRUE(has(to_cpp(of(method(twice))), "void(std::optional<std::optional<std::int64_t>>)"));
+    EXPECT_TRUE(
+        has(to_cpp(of(method(R"({"is": "union", "of": ["nil", )" + std::string(twice) + "]}"))),
+            "void(std::optional<std::optional<std::optional<std::int64_t>>>)"));
+}
+
 TEST(to_cpp, names_that_do_not_travel_are_made_valid) {
     EXPECT_TRUE(has(to_cpp(of("{}", "{}", "class")), "struct class_ {"));
     EXPECT_TRUE(has(to_cpp(of("{}", "{}", "2-d")), "struct n2_d {"));

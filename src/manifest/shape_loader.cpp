@@ -282,8 +282,11 @@ bool loader::fill_union(type& t) {
         if (t.items.back() == nullptr) return trouble_.in_element(i) || trouble_.in_member("of");
     }
     t.tagged = as_tagged(t);
-    // What a std::optional of a type without a word looks like.
-    if (!t.tagged && all.size() == 2 && all[0] == value("nil") && !all[1].is_string()) {
+    // What a std::optional of a type without a word, or of another one, looks like.
+    const auto has_word = [](const value& v) {
+        return v.is_string() && !v.as_string().ends_with('?');
+    };
+    if (!t.tagged && all.size() == 2 && all[0] == value("nil") && !has_word(all[1])) {
         t.kind = kind::optional;
         t.element = t.items[1];
     }

@@ -74,11 +74,11 @@ protected:
         s_.stop();
     }
 
-    stream_server<desk> s_;
-    std::optional<tenon::stub<desk>> c_;
     heard by_server_, by_client_;
     gate slow_;
     std::atomic<bool> hold_first_{false};
+    stream_server<desk> s_;  // its threads end first
+    std::optional<tenon::stub<desk>> c_;
 };
 INSTANTIATE_TEST_SUITE_P(over, notes, testing::ValuesIn(every_transport), name_of);
 

@@ -223,11 +223,13 @@ struct next_value {
     detail::stream_wait wait;
     unsigned resumed = 0;
 
-    bool await_ready() noexcept { return false; }
+    arrival at_once = arrival::none;
+
+    bool await_ready() { return (at_once = in.poll(&value)) != arrival::none; }
     bool await_suspend(std::coroutine_handle<> h) { return in.suspend(wait, &value, h, scope); }
     arrival await_resume() {
         EXPECT_EQ(++resumed, 1u);
-        return detail::inlet::outcome_of(wait);
+        return at_once != arrival::none ? at_once : detail::inlet::outcome_of(wait);
     }
 };
 

@@ -269,14 +269,7 @@ bool stream_inlet::suspend(detail::stream_wait& wait, void* to, std::coroutine_h
         w.outcome = arrival::given_up;
         return false;
     }
-    // First, because the coroutine may go on, and let go of the stream, once it is in the list.
     news n;
-    {
-        const std::lock_guard lock(mutex_);
-        n.grant = due_grant(true);
-    }
-    tell(n);
-    n = {};
     {
         const std::lock_guard lock(mutex_);
         const arrival a = take_or_wait(w, n);

@@ -39,8 +39,8 @@ void object_queue::pop() noexcept {
 }
 
 void encoded_queue::push(bytes_view data, base::block_ref owner, const value_note& note) {
-    const bool large = data.size() > copy_limit;
-    const head h{static_cast<std::uint32_t>(data.size()), large, note.says_something()};
+    const head h{static_cast<std::uint32_t>(data.size()), data.size() > copy_limit,
+                 note.says_something()};
     if (at_ == row_.size()) {
         row_.clear();
         at_ = 0;
@@ -50,27 +50,28 @@ void encoded_queue::push(bytes_view data, base::block_ref owner, const value_not
         row_.resize(left);
         at_ = 0;
     }
-    std::byte* to =
-        row_.extend(sizeof h + (h.has_note ? sizeof note : 0) + (large ? 0 : data.size()));
-    std::memcpy(to, &h, sizeof h);
-    to += sizeof h;
-    if (h.has_note) {
-        std::memcpy(to, &note, sizeof note);
-        to += sizeof note;
-    }
-    if (large) {
+    large where{};
+    if (h.is_large) {
         if (!owner) {
             base::byte_buffer copy(data.size());
             copy.append(data);
             owner = base::make_block(std::move(copy));
             data = bytes_view(owner->room()).first(data.size());
         }
-        large_.push_back({data, std::move(owner), {}});
-    } else if (!data.empty()) {
-        std::memcpy(to, data.data(), data.size());
+        where.data = data.data();
+        data = bytes_view(reinterpret_cast<const std::byte*>(&where), sizeof where);
     }
+    std::byte* to = row_.extend(sizeof h + (h.has_note ? sizeof note : 0) + data.size());
+    if (h.is_large) where.owner = owner.release();
+    std::memcpy(to, &h, sizeof h);
+    to += sizeof h;
+    if (h.has_note) {
+        std::memcpy(to, &note, sizeof note);
+        to += sizeof note;
+    }
+    if (!data.empty()) std::memcpy(to, data.data(), data.size());
     ++count_;
-    bytes_ += data.size();
+    bytes_ += h.size;
 }
 
 value_note encoded_queue::front_note() const noexcept {
@@ -84,26 +85,35 @@ value_note encoded_queue::front_note() const noexcept {
 encoded_queue::item encoded_queue::pop() noexcept {
     head h;
     std::memcpy(&h, row_.data() + at_, sizeof h);
-    const value_note note = front_note();
-    at_ += sizeof h + (h.has_note ? sizeof note : 0);
     item i;
+    i.note = front_note();
+    at_ += sizeof h + (h.has_note ? sizeof i.note : 0);
     if (h.is_large) {
-        i = std::move(large_.front());
-        large_.pop_front();
+        large where;
+        std::memcpy(&where, row_.data() + at_, sizeof where);
+        at_ += sizeof where;
+        i.data = {where.data, h.size};
+        i.owner = base::block_ref(where.owner);
     } else {
         i.data = {row_.data() + at_, h.size};
         at_ += h.size;
     }
-    i.note = note;
     --count_;
-    bytes_ -= i.data.size();
+    bytes_ -= h.size;
     return i;
 }
 
 void encoded_queue::clear() noexcept {
+    while (count_ != 0) (void)pop();
     row_.reset();
-    large_.clear();
-    at_ = count_ = bytes_ = 0;
+    at_ = 0;
+}
+
+void encoded_queue::swap(encoded_queue& o) noexcept {
+    std::swap(row_, o.row_);
+    std::swap(at_, o.at_);
+    std::swap(count_, o.count_);
+    std::swap(bytes_, o.bytes_);
 }
 
 }  // namespace tenon::inline v0::rpc

@@ -3,7 +3,6 @@
 // a connection). Neither allocates once it is as large as it gets. Not thread-safe.
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 
 #include "base/block.hpp"
@@ -77,6 +76,11 @@ public:
         value_note note;
     };
 
+    encoded_queue() noexcept = default;
+    encoded_queue(const encoded_queue&) = delete;
+    encoded_queue& operator=(const encoded_queue&) = delete;
+    ~encoded_queue() { clear(); }
+
     std::size_t size() const noexcept { return count_; }
     bool empty() const noexcept { return count_ == 0; }
     /// Of all values that wait.
@@ -87,6 +91,7 @@ public:
     /// Takes the front. The data of a small one is valid until the next push() or clear().
     item pop() noexcept;
     void clear() noexcept;
+    void swap(encoded_queue& o) noexcept;
 
 private:
     struct head {
@@ -94,10 +99,13 @@ private:
         bool is_large;
         bool has_note;
     };
+    struct large {
+        const std::byte* data;
+        base::block* owner;
+    };
 
-    base::byte_buffer row_;  // head, note if any, data if small; …
+    base::byte_buffer row_;  // head, note if any, data if small, else where it is; …
     std::size_t at_ = 0;
-    std::deque<item> large_;
     std::size_t count_ = 0;
     std::size_t bytes_ = 0;
 };
