@@ -101,6 +101,7 @@ public:
           loop_(loop),
           in_(numbered_ops(), p.flow.window, p.first_grant, *this, spin),
           out_(*this, p.flow) {
+        in_.set_connected(nullptr);
         credit_ = in_.first_grant();
         granted_ = credit_;
     }

@@ -1,11 +1,37 @@
 #include "rpc/stream/inlet.hpp"
 
 #include <algorithm>
+#include <mutex>
 
 namespace tenon::inline v0::rpc {
 
 using detail::arrival;
 using loop::turn;
+
+// In process nothing is set apart, and mutex_ is enough.
+class stream_inlet::takers {
+public:
+    explicit takers(stream_inlet& in) noexcept : mutex_(in.is_connected_ ? &in.taking_ : nullptr) {
+        if (mutex_) mutex_->lock();
+    }
+    takers(const takers&) = delete;
+    takers& operator=(const takers&) = delete;
+    ~takers() {
+        if (mutex_) mutex_->unlock();
+    }
+
+private:
+    base::mutex* const mutex_;
+};
+
+class stream_inlet::whole {
+public:
+    explicit whole(stream_inlet& in) noexcept : taking_(in), rest_(in.mutex_) {}
+
+private:
+    const takers taking_;
+    const std::lock_guard<base::mutex> rest_;
+};
 
 void inlet_waiter::on_cancel() noexcept { in->leave(*this); }
 
@@ -39,21 +65,22 @@ turn stream_inlet::push(const coding::source& data, base::block_ref owner, const
     std::uint32_t grant = 0;
     {
         const std::lock_guard lock(mutex_);
-        if (ended_ || stopped_) return turn::done;
+        if (is_over()) return turn::done;
         if (reached_ != sought_) [[unlikely]] {
             if (!misfit) ++taken_, grant = due_grant(!waiters_.empty());
         } else if (is_skipped(note, data.in.size())) {
             // In process the sender, whose mutex is held, sees the room itself.
             if (!misfit) grant = due_grant(!waiters_.empty());
         } else if (waiters_.empty()) {
-            flooded = !memory_.reaches(encoded_.bytes() + data.in.size());
+            flooded = !memory_.reaches(apart_bytes_ + encoded_.bytes() + data.in.size());
             if (!flooded) encoded_.push(data.in, std::move(owner), note);
         } else if (decode(data, waiters_.front().to)) {
             waiter = &stream_waiter::take_front(waiters_);
             waiter->outcome = arrival::value;
             note_taken(note, data.in.size());  // granted anew when somebody asks for more
         } else {
-            is_misfit = true;  // decode() has ended the stream
+            is_misfit = true;
+            end_at_misfit();
             take_waiters(others);
         }
     }
@@ -69,7 +96,7 @@ turn stream_inlet::push(const coding::source& data, base::block_ref owner, const
     return waiter ? waiter->finish() : stream_waiter::finish_all(others);
 }
 
-// Mutex held. They wait in vain.
+// mutex_ held. They wait in vain.
 void stream_inlet::take_waiters(base::list<inlet_waiter>& to) noexcept {
     while (!waiters_.empty()) {
         inlet_waiter& w = stream_waiter::take_front(waiters_);
@@ -87,7 +114,7 @@ bool stream_inlet::push_object(void* value, bool movable, const value_note& note
     inlet_waiter* waiter = nullptr;
     {
         const std::lock_guard lock(mutex_);
-        if (ended_ || stopped_ || reached_ != sought_) return true;  // nobody misses it
+        if (is_over() || reached_ != sought_) return true;  // nobody misses it
         if (is_skipped(note, 0)) {
             --taken_;  // it has taken no room
         } else if (!waiters_.empty()) {
@@ -119,7 +146,7 @@ turn stream_inlet::end(std::optional<error> why, const value_note& last) {
         if (ended_) return turn::done;
         ended_ = true;
         if (!stopped_) failure_ = std::move(why);  // who has stopped does not ask
-        stats_.lost += last.gap;
+        lost_at_end_ = last.gap;
         take_waiters(all);
     }
     news_.fetch_add(1, std::memory_order_release);
@@ -158,7 +185,8 @@ void stream_inlet::note_taken(const value_note& n, std::size_t size) noexcept {
 // For each value that a coroutine waits for a frame of its own would cost more than the value.
 std::uint32_t stream_inlet::due_grant(bool waits) noexcept {
     const std::uint32_t worth_it = waits ? granted_ / 8 : granted_ - granted_ / 2;
-    if (taken_ == 0 || ended_ || (!at_once_ && taken_ < worth_it)) return 0;
+    if (taken_ == 0 || (!at_once_ && taken_ < worth_it)) return 0;
+    if (ended_.load(std::memory_order_relaxed)) return 0;
     std::uint32_t n = std::exchange(taken_, 0);
     if (granted_ < window_ && stats_.passed != 0 &&
         bytes_ / stats_.passed * granted_ * 2 <= wanted_bytes) {
@@ -170,12 +198,14 @@ std::uint32_t stream_inlet::due_grant(bool waits) noexcept {
 }
 
 void stream_inlet::clear() noexcept {
+    apart_.clear();
     encoded_.clear();
     objects_.clear();
+    apart_bytes_ = 0;
     memory_.fell_to(0);
 }
 
-// False: it is not what it should be, and the stream has ended with that.
+// False: it is not what it should be; end_at_misfit() is due.
 bool stream_inlet::decode(const coding::source& from, void* to) {
     result<void> done;
     if (from.may_change() && !coding::reads_once(codec_, *ops_.type)) {
@@ -185,34 +215,53 @@ bool stream_inlet::decode(const coding::source& from, void* to) {
     } else {
         done = coding::decode_object(codec_, *ops_.type, to, from, decoding_);
     }
-    if (done) return true;
-    ended_ = true;
-    failure_ = error(errc::invalid, "a value is not what the contract says: " +
-                                        std::string(done.error().message()));
-    clear();
-    return false;
+    if (!done) misfit_ = std::move(done).error();
+    return done.has_value();
 }
 
-arrival stream_inlet::take(void* to, news& n) {
-    if (!encoded_.empty()) {
-        encoded_queue::item next = encoded_.pop();
-        if (!decode({next.data, next.owner.get()}, to)) return n.misfit = true, arrival::ended;
-        note_taken(next.note, next.data.size());
-        memory_.fell_to(encoded_.bytes());
-    } else if (!objects_.empty()) {
-        note_taken(objects_.note(0), 0);
-        ops_.assign(to, objects_.at(0));
-        objects_.pop();
-    } else {
-        return ended_ || stopped_ ? arrival::ended : arrival::none;
-    }
+void stream_inlet::end_at_misfit() {
+    ended_ = true;
+    failure_ = error(errc::invalid,
+                     "a value is not what the contract says: " + std::string(misfit_->message()));
+}
+
+// Few bytes only, because all of what is set apart counts until none of it is left.
+void stream_inlet::set_apart() noexcept {
+    constexpr std::size_t most = std::size_t{64} << 10;
+    apart_bytes_ = 0;
+    if (!is_connected_ || encoded_.size() < 2 || encoded_.bytes() > most) return;
+    apart_.swap(encoded_);
+    apart_bytes_ = apart_.bytes();
+}
+
+arrival stream_inlet::take_encoded(encoded_queue& from, void* to, news& n) {
+    const encoded_queue::item next = from.pop();
+    if (!decode({next.data, next.owner.get()}, to)) return n.misfit = true, arrival::ended;
+    note_taken(next.note, next.data.size());
     n.grant = due_grant(false);
     return arrival::value;
 }
 
-// Mutex held. `none`: it waits from now on.
+arrival stream_inlet::take(void* to, news& n) {
+    if (apart_.empty()) set_apart();
+    if (!apart_.empty()) return take_encoded(apart_, to, n);
+    if (!encoded_.empty()) {
+        const arrival a = take_encoded(encoded_, to, n);
+        memory_.fell_to(encoded_.bytes());
+        return a;
+    }
+    if (objects_.empty()) return is_over() ? arrival::ended : arrival::none;
+    note_taken(objects_.note(0), 0);
+    ops_.assign(to, objects_.at(0));
+    objects_.pop();
+    n.grant = due_grant(false);
+    return arrival::value;
+}
+
+// `none`: it waits from now on.
 arrival stream_inlet::take_or_wait(inlet_waiter& w, news& n) {
     const arrival a = take(w.to, n);
+    if (n.misfit) end_at_misfit(), clear();
     if (a != arrival::none) return a;
     // A cancellation from here on finds it in the list.
     if (w.is_cancelled()) return arrival::given_up;
@@ -222,11 +271,16 @@ arrival stream_inlet::take_or_wait(inlet_waiter& w, news& n) {
 
 arrival stream_inlet::try_take(void* to, bool grant_all) {
     news n;
-    arrival a;
+    arrival a = arrival::none;
     {
-        const std::lock_guard lock(mutex_);
-        a = take(to, n);
-        if (a == arrival::none && grant_all) n.grant = due_grant(true);
+        const takers lock(*this);
+        if (!apart_.empty()) a = take_encoded(apart_, to, n);
+        if (a != arrival::value) {
+            const std::lock_guard rest(mutex_);
+            if (a == arrival::none) a = take(to, n);
+            if (n.misfit) end_at_misfit(), clear();
+            if (a == arrival::none && grant_all) n.grant = due_grant(true);
+        }
     }
     tell(n);
     return a;
@@ -250,7 +304,7 @@ arrival stream_inlet::wait(void* to, base::time_point until) {
     if (!w.as_thread()) return arrival::given_up;
     news n;
     {
-        const std::lock_guard lock(mutex_);
+        const whole lock(*this);
         a = take_or_wait(w, n);
         if (a == arrival::none) n.grant = due_grant(true);
     }
@@ -271,7 +325,7 @@ bool stream_inlet::suspend(detail::stream_wait& wait, void* to, std::coroutine_h
     }
     news n;
     {
-        const std::lock_guard lock(mutex_);
+        const whole lock(*this);
         const arrival a = take_or_wait(w, n);
         if (a == arrival::none) return true;
         w.outcome = a;
@@ -294,11 +348,11 @@ std::optional<error> stream_inlet::failure() {
 void stream_inlet::skip(std::uint64_t n) {
     std::uint32_t grant;
     {
-        const std::lock_guard lock(mutex_);
+        const whole lock(*this);
         skip_ += n;
-        while (!encoded_.empty() && is_skipped(encoded_.front_note(), 0))
-            bytes_ += encoded_.pop().data.size();
-        memory_.fell_to(encoded_.bytes());
+        for (encoded_queue* const q : {&apart_, &encoded_})
+            while (!q->empty() && is_skipped(q->front_note(), 0)) bytes_ += q->pop().data.size();
+        memory_.fell_to(apart_.bytes() + encoded_.bytes());
         while (!objects_.empty() && is_skipped(objects_.note(0), 0)) objects_.pop();
         grant = due_grant(false);
     }
@@ -320,12 +374,12 @@ result<void> stream_inlet::seek(const stream_start& to) {
     std::uint32_t number;
     std::uint32_t grant;
     {
-        const std::lock_guard lock(mutex_);
+        const whole lock(*this);
         if (ended_ && failure_) return *failure_;
         if (ended_ || stopped_) return error(errc::conflict, "the stream has ended");
         if (++sought_ == 0) ++sought_;
         number = sought_;
-        taken_ += static_cast<std::uint32_t>(encoded_.size() + objects_.size());
+        taken_ += static_cast<std::uint32_t>(apart_.size() + encoded_.size() + objects_.size());
         clear();
         grant = due_grant(true);
     }
@@ -338,7 +392,7 @@ void stream_inlet::stop() noexcept {
     base::list<inlet_waiter> all;
     bool told;
     {
-        const std::lock_guard lock(mutex_);
+        const whole lock(*this);
         if (stopped_) return;
         stopped_ = true;
         told = !ended_;
@@ -351,9 +405,10 @@ void stream_inlet::stop() noexcept {
 }
 
 stream_stats stream_inlet::stats() {
-    const std::lock_guard lock(mutex_);
+    const whole lock(*this);
     stream_stats s = stats_;
-    s.waiting = encoded_.size() + objects_.size();
+    s.lost += lost_at_end_;
+    s.waiting = apart_.size() + encoded_.size() + objects_.size();
     return s;
 }
 

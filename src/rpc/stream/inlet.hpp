@@ -60,8 +60,8 @@ public:
         : ops_(ops),
           window_(window),
           feeder_(feeder),
-          objects_(ops),
           granted_(std::min(first, window)),
+          objects_(ops),
           spin_(spin) {}
     stream_inlet(const stream_inlet&) = delete;
     stream_inlet& operator=(const stream_inlet&) = delete;
@@ -76,9 +76,12 @@ public:
         decoding_ = options;
     }
     void set_origin(const stream_origin& o) noexcept { origin_ = o; }
-    /// Before the first value: where memory for encoded ones comes from; the stream fails when there
-    /// is no more.
-    void set_memory(std::shared_ptr<value_memory> of) noexcept { memory_.set(std::move(of)); }
+    /// Before the first value: encoded ones come over a connection, which grants, and does not ask
+    /// for room. `of`: where memory for them comes from; the stream fails when there is no more.
+    void set_connected(std::shared_ptr<value_memory> of) noexcept {
+        is_connected_ = true;
+        memory_.set(std::move(of));
+    }
     /// Before the first value: the feeder is told of every value that is taken, at once.
     void tell_at_once() noexcept { at_once_ = true; }
     /// Values that may come at once are not to be much more than that.
@@ -125,17 +128,26 @@ private:
         bool misfit = false;  // a value was not what it should be, so that no more are wanted
     };
 
-    // Mutex held.
-    void clear() noexcept;
+    class takers;  // holds taking_
+    class whole;   // both
+
+    // taking_ or mutex_, whichever guards where the value comes from.
+    detail::arrival take_encoded(encoded_queue& from, void* to, news& n);
+    bool decode(const coding::source& from, void* to);
+    // Both held.
     detail::arrival take(void* to, news& n);
     detail::arrival take_or_wait(inlet_waiter& w, news& n);
-    bool decode(const coding::source& from, void* to);
+    void set_apart() noexcept;
+    void clear() noexcept;
+    // mutex_ held.
+    void end_at_misfit();
+    bool is_over() const noexcept { return ended_ || stopped_; }
     bool is_skipped(const value_note& n, std::size_t size) noexcept;
     void note_taken(const value_note& n, std::size_t size) noexcept;
     std::uint32_t due_grant(bool waits) noexcept;
     void take_waiters(base::list<inlet_waiter>& to) noexcept;
 
-    // Without it.
+    // Neither.
     detail::arrival try_take(void* to, bool grant_all);
     void tell(const news& n) noexcept;
     loop::turn fail_here(error e);
@@ -143,26 +155,37 @@ private:
     const detail::value_ops& ops_;
     const std::uint32_t window_;
     bool at_once_ = false;
+    bool is_connected_ = false;
     stream_feeder& feeder_;
     codec codec_ = codec::msgpack;
     decode_options decoding_;
     stream_origin origin_;
 
-    base::mutex mutex_;  // guards all below
+    // Takers hold taking_, and have encoded values set apart in a row, so that they meet the feeder
+    // once for many values. mutex_ comes second, and guards the rest. What is noted of values taken
+    // may be changed with mutex_ alone while nothing is set apart: as long as somebody waits, values
+    // are skipped, or a seek is under way.
+    base::mutex taking_;
+    encoded_queue apart_;          // the oldest values
+    std::optional<error> misfit_;  // why a value could not be decoded
+    std::uint32_t taken_ = 0;      // since the last grant
+    std::uint32_t granted_;        // values that may be on their way or here
+    std::uint64_t bytes_ = 0;      // of all encoded values that were taken
+    stream_stats stats_;
+
+    alignas(64) base::mutex mutex_;  // takers and the feeder do not share a cache line
     encoded_queue encoded_;
-    value_memory_share memory_;  // of encoded_
+    std::size_t apart_bytes_ = 0;  // of those that were set apart at once
+    value_memory_share memory_;    // of both
     object_queue objects_;
     base::list<inlet_waiter> waiters_;
     std::optional<error> failure_;
-    bool ended_ = false;
+    std::atomic<bool> ended_{false};  // set with mutex_
     bool stopped_ = false;
-    std::uint32_t taken_ = 0;    // since the last grant
-    std::uint32_t granted_;      // values that may be on their way or here
-    std::uint64_t bytes_ = 0;    // of all encoded values that were taken
     std::uint32_t sought_ = 0;   // seeks, and …
     std::uint32_t reached_ = 0;  // … the one that values come of; another: they are dropped
     std::uint64_t skip_ = 0;     // so many of the values to come are dropped
-    stream_stats stats_;
+    std::uint64_t lost_at_end_ = 0;
 
     loop::adaptive_spin spin_;  // of one blocking waiter at a time
     std::atomic<bool> spinning_{false};

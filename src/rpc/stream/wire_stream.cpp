@@ -61,7 +61,7 @@ wire_stream::wire_stream(connection& c, server_connection* server, const stream_
           first_grant_of(plan, server != nullptr), *this, *plan.spin),
       out_(*this, out_ops(plan, server != nullptr), plan.flow) {
     in_.set_codec(plan.wire_codec, plan.decoding);
-    in_.set_memory(plan.memory);
+    in_.set_connected(plan.memory);
 }
 
 bool wire_stream::has_in() const noexcept {
