@@ -13,6 +13,7 @@ struct ends {
     tenon::source<int(int)> count;
     tenon::source<int(int)> count_and_throw;
     tenon::source<int()> kept;
+    tenon::source<tenon::value()> mixed;
     tenon::sink<int, long> sum;
     tenon::sink<int, int> first;
     tenon::sink<int> swallow;
@@ -24,11 +25,16 @@ struct ends {
     tenon::channel<int, int> throws_later;
     tenon::channel<int, int> catches;
 };
-TENON_INTERFACE(ends, "test", "ends", "1.0.0", (count, n), (count_and_throw, n), kept, sum, first,
-                swallow, echo, deaf, mute, kept_channel, refuses, throws_later, catches)
+TENON_INTERFACE(ends, "test", "ends", "1.0.0", (count, n), (count_and_throw, n), kept, mixed, sum,
+                first, swallow, echo, deaf, mute, kept_channel, refuses, throws_later, catches)
 
 tenon::generator<int> count(int n) {
     for (int i = 0; i < n; ++i) co_yield i;
+}
+tenon::generator<tenon::value> mixed() {
+    for (int i = 0; i < 100; ++i) co_yield i;
+    co_yield "no number";
+    for (int i = 0; i < 100; ++i) co_yield i;
 }
 tenon::generator<int> count_and_throw(int n) {
     for (int i = 0; i < n; ++i) co_yield i;
@@ -67,6 +73,7 @@ protected:
             const std::lock_guard lock(mutex_);
             writers_.push_back(std::move(out));
         };
+        e.mixed = mixed;
         e.sum = sum;
         e.first = first;
         e.swallow = [](int) {};
@@ -427,10 +434,11 @@ TEST_P(stream_ends, a_thousand_streams_opened_and_dropped) {
 
 struct wrong_ends {
     tenon::source<std::string(int)> count;
+    tenon::source<int()> mixed;
     tenon::sink<std::string, long> sum;
     tenon::channel<std::string, int> echo;
 };
-TENON_INTERFACE(wrong_ends, "test", "ends", "1.0.0", (count, n), sum, echo)
+TENON_INTERFACE(wrong_ends, "test", "ends", "1.0.0", (count, n), mixed, sum, echo)
 
 class misfits : public stream_ends {
 protected:
@@ -448,6 +456,22 @@ TEST_P(misfits, end_what_a_client_reads) {
         auto waits = w.count(1000);
         if (i % 2) std::this_thread::sleep_for(2ms);
         EXPECT_EQ(code_thrown_by([&] { waits.get(); }), errc::invalid);
+    }
+    EXPECT_TRUE(s_.all_ended(*c_));
+}
+
+TEST_P(misfits, end_a_stream_behind_the_values_that_came_before) {
+    auto w = wrong();
+    for (const bool waits : {false, true}) {
+        auto s = w.mixed();
+        if (waits) {
+            EXPECT_TRUE(eventually([&] { return s.stats().waiting > 100; }));
+        }
+        for (int i = 0; i < 100; ++i) EXPECT_EQ(s.get(), i);
+        EXPECT_EQ(code_thrown_by([&] { s.get(); }), errc::invalid);
+        EXPECT_EQ(code_thrown_by([&] { s.get(); }), errc::invalid);
+        EXPECT_EQ(s.stats().waiting, 0u);
+        EXPECT_EQ(s.stats().passed, 100u);
     }
     EXPECT_TRUE(s_.all_ended(*c_));
 }
