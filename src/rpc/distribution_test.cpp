@@ -15,9 +15,31 @@ namespace {
 
 struct where {
     tenon::method<std::uint64_t()> loop;
-    tenon::method<void(int)> compute;
 };
-TENON_INTERFACE(where, "test", "where", "1.0.0", loop, (compute, us))
+TENON_INTERFACE(where, "test", "where", "1.0.0", loop)
+
+/// Something that a loop has to do all the time, until this ends.
+class chore {
+public:
+    explicit chore(tenon::loop::event_loop& loop) : loop_(loop) { loop_.post(work_); }
+    chore(const chore&) = delete;
+    chore& operator=(const chore&) = delete;
+    ~chore() {
+        stop_ = true;
+        while (!done_) std::this_thread::yield();
+    }
+
+private:
+    tenon::loop::turn go_on(tenon::loop::event_loop&) {
+        if (stop_) done_ = true;
+        else loop_.post(work_);
+        return tenon::loop::turn::done;
+    }
+
+    tenon::loop::event_loop& loop_;
+    std::atomic<bool> stop_{false}, done_{false};
+    tenon::loop::member_work<&chore::go_on> work_{*this};
+};
 
 /// A server with two loops, and clients with one of their own.
 class two_loops : public testing::Test {
@@ -25,10 +47,6 @@ protected:
     two_loops() : runtime_(loops(2)), own_(loops(1)), server_(options()) {
         auto& s = server_.publish<where>();
         s.loop = [] { return reinterpret_cast<std::uint64_t>(tenon::loop::event_loop::current()); };
-        s.compute = [](int us) {
-            const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(us);
-            while (std::chrono::steady_clock::now() < end) {}
-        };
         server_.listen("tcp://127.0.0.1:0").start();
     }
     ~two_loops() override {
@@ -94,25 +112,19 @@ TEST_F(two_loops, level_out_when_connections_leave) {
 
 TEST_F(two_loops, a_busy_one_gets_fewer) {
     const placed first = connect();
-    std::atomic<bool> stop{false};
-    std::thread busy([&] {
-        while (!stop) EXPECT_TRUE(first.stub.compute.try_call(500));
-    });
-    const auto load = [&] {
-        auto& core = runtime_.core();
-        for (std::size_t i = 0; i < core.loop_count(); ++i)
-            if (reinterpret_cast<std::uint64_t>(&core.loop(i)) == first.loop)
-                return core.loop(i).busy();
-        return 0U;
-    };
-    EXPECT_TRUE(eventually([&] { return load() > 800; }));
+    auto& core = runtime_.core();
+    auto* loop = &core.loop(0);
+    for (std::size_t i = 0; i < core.loop_count(); ++i)
+        if (reinterpret_cast<std::uint64_t>(&core.loop(i)) == first.loop) loop = &core.loop(i);
     std::vector<placed> all;
-    for (int i = 0; i < 10; ++i) all.push_back(connect());
-    stop = true;
-    busy.join();
+    {
+        const chore busy(*loop);
+        ASSERT_TRUE(eventually([&] { return loop->busy() > 800; }));
+        for (int i = 0; i < 10; ++i) all.push_back(connect());
+    }
     // Each of them makes the other loop a little less attractive.
     EXPECT_LT(count(all, first.loop), 5U);
-    EXPECT_TRUE(eventually([&] { return load() < 100; })) << "it has nothing to do any more";
+    EXPECT_TRUE(eventually([&] { return loop->busy() < 100; })) << "it has nothing to do any more";
 }
 
 }  // namespace
