@@ -79,7 +79,8 @@ result<void> server_connection::note(const value& content) {
     TENON_TRY(encode_note(content, encoded));
     {
         const std::lock_guard lock(mutex_);
-        if (session_->closed() || (!connected_ && !session_->is_detached()))
+        // Between two links it may not be detached yet.
+        if (session_->closed() || (!connected_ && !session_->is_resumable()))
             return error(errc::unavailable, "the client has gone").set_may_have_run(false);
         if (!tenon_peer_)
             return error(errc::unsupported, "the client knows no notes: it is not Tenon's")
