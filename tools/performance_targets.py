@@ -88,8 +88,12 @@ def large(r, t):
 
 def streams(r, t):
     for transport, limit in (("unix", 1.5e6), ("shm", 5e6)):
-        t.at_least(f"stream, {NAMES[transport]}: values/s", "free",
-                   of(r.one("streams", transport, "source", "free", outstanding=256), "calls_per_s"),
+        for taker, cell in (("a thread", "source"), ("a coroutine", "source, coroutine")):
+            t.at_least(f"stream, {NAMES[transport]}, taken by {taker}: values/s", "free",
+                       of(r.one("streams", transport, cell, "free", outstanding=256), "calls_per_s"),
+                       limit, rate_text)
+        t.at_least(f"sink, {NAMES[transport]}: values/s", "free",
+                   of(r.one("streams", transport, "sink", "free", outstanding=256), "calls_per_s"),
                    limit, rate_text)
     for transport in ("unix", "tcp"):
         t.at_most(f"urgent calls beside 64 MiB and a stream, {NAMES[transport]}: p99", "free",
