@@ -204,6 +204,9 @@ public:
     /// Whether the thread is inside a bracket of any loop (lost or not).
     static bool in_user_code() noexcept;
 
+    /// Whether others wait for their turn. Owner.
+    bool has_runnable() const noexcept;
+
     loop_stats stats() const noexcept;
     unsigned index() const noexcept { return options_.index; }
 
@@ -236,7 +239,6 @@ private:
     void poll(int timeout_ms) noexcept;
     void collect() noexcept;
     void collect_inbox() noexcept;
-    bool has_runnable() const noexcept;
     void signal() noexcept;
 
     const base::time_source& time_;
@@ -261,10 +263,8 @@ private:
     base::list<pollable, event_loop> looked_at_;
     unsigned looked_at_count_ = 0;
     bool active_ = false;  // this round ran something other than timers
-
     crew* crew_ = nullptr;
     monitor* monitor_ = nullptr;
-
     std::atomic<bool> stop_{false};
     std::atomic<int> owner_{0};  // thread id
     std::atomic<std::uint64_t> turns_{0};

@@ -256,7 +256,9 @@ client_connection::frames client_connection::handle_frames(blocking_call* own, b
         any = true;
         const frames how = handle(*f, own);
         if (how != frames::handled) return how;
-        if (!own && --budget == 0) return frames::more;
+        if (own) continue;
+        if (--budget == 0) return frames::more;
+        flush_early(budget);
     }
 }
 

@@ -219,6 +219,16 @@ void connection::flush(bool has_room) noexcept {
     else if (moved) output_moved();
 }
 
+// While others wait for this loop there is enough to do on both sides, and on one CPU nothing runs
+// beside: there it is better to write less often.
+bool connection::peer_may_run_beside() const noexcept {
+    static const bool several_cpus = [] {
+        cpu_set_t ours;
+        return ::sched_getaffinity(0, sizeof ours, &ours) != 0 || CPU_COUNT(&ours) > 1;
+    }();
+    return several_cpus && !loop_.has_runnable();
+}
+
 void connection::flush_soon(bool processing, bool now) {
     if (now || loop_.in_loop_thread()) return kick(processing);
     // Who processes looks for output afterwards.

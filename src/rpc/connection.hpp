@@ -39,6 +39,7 @@ protected:
     friend class wire_stream;
 
     static constexpr std::size_t most_read_in_turn = std::size_t{256} * 1024;
+    static constexpr unsigned frames_per_flush = 32;
 
     /// How read_some() ended.
     enum class input : std::uint8_t {
@@ -128,12 +129,19 @@ protected:
     void flush(bool has_room = false) noexcept;
     loop::turn flush_on_loop(loop::event_loop&);
 
+    /// In the middle of a turn, after a frame: now and then what there is goes out, so that the peer,
+    /// on a CPU of its own, has something to do meanwhile. Owner of the loop.
+    void flush_early(unsigned frames) noexcept {
+        if (frames % frames_per_flush == 0 && peer_may_run_beside()) flush();
+    }
+
     /// For memory that was lent to the session's output: when it returns, nothing refers to it.
     void reclaim(bytes_view memory) noexcept;
 
     /// Waits until no thread writes, then closes the link. Mutex held by `lock`.
     void close_link(std::unique_lock<base::mutex>& lock) noexcept;
 
+    bool peer_may_run_beside() const noexcept;
     bool look_up(wire::frame& f);
     /// Mutex held: what passed() made was not sent.
     void not_sent(const wire::outgoing& data) noexcept;

@@ -175,6 +175,7 @@ loop::turn server_connection::serve(bool& did_something) {
             did_something = true;
             if (receive(*f) == loop::turn::lost) return loop::turn::lost;
             if (--budget == 0) return loop::turn::again;
+            flush_early(budget);
         }
         if (ending_ || closing_) return loop::turn::done;
         if (full_) continue;
