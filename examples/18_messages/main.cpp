@@ -52,8 +52,8 @@ tenon::message_handlers<to_server, to_client> handlers(tenon::topic<to_client> a
     tenon::message_handlers<to_server, to_client> h;
     h.on<join>([all](tenon::context& ctx, stream& s, const join& m) {
         ctx.session().put<member>(m.name);
-        s.send(welcome{"be kind"});
         all.add(s.out_side());  // from now on this client hears what is published
+        s.send(welcome{"be kind"});
     });
     h.on<say>([all](tenon::context& ctx, const say& m) {
         const auto who = ctx.session().get<member>();

@@ -377,7 +377,12 @@ public:
         ::close(listener_);
     }
 
-    void cut() { cut_ = true; }
+    /// And waits until the client is back.
+    void cut() {
+        const int before = connections_;
+        cut_ = true;
+        for (int i = 0; i < 10'000 && connections_ == before; ++i) std::this_thread::sleep_for(1ms);
+    }
     int connections() const { return connections_; }
     std::string endpoint() const { return "tcp://127.0.0.1:" + std::to_string(port_); }
 
