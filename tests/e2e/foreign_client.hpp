@@ -119,7 +119,7 @@ private:
                 until - std::chrono::steady_clock::now());
             if (left <= 0ms) return false;
             if (const auto f = peer_.receive(left)) check(*f);
-            else if (peer_.ended(0ms)) return done();
+            else if (peer_.at_end()) return done();
         }
         return true;
     }

@@ -88,6 +88,8 @@ public:
     std::optional<raw_frame> receive(std::chrono::milliseconds limit = std::chrono::seconds(10));
     /// Whether the server has ended the connection, within the time; drops frames before.
     bool ended(std::chrono::milliseconds limit = std::chrono::seconds(10));
+    /// Whether receive() has come to the end of the connection. Reads nothing.
+    bool at_end() const noexcept { return ended_; }
 
     void half_close();
     /// Ends the connection so that the server sees a reset.
