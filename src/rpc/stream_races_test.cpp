@@ -315,4 +315,39 @@ TEST_P(stream_races, a_runtime_stops_with_streams_under_way) {
     }
 }
 
+// The last one that knows the client, on the client's loop, which goes on without this thread.
+tenon::task<void> take_all_and_let_go(tenon::stub<busy> c, tenon::reader<int> r) {
+    try {
+        while (co_await r.next()) {}
+    } catch (const tenon::failure&) {}
+    {
+        const auto stream = std::move(r);
+        const auto client = std::move(c);
+    }
+    std::this_thread::sleep_for(50ms);
+}
+
+// The connection goes away while a thread that had its loop still deals with the end of a stream.
+TEST_P(stream_races, the_client_goes_with_the_end_of_its_last_stream) {
+    static const tenon::call_scope scope;
+    for (const bool fails : {false, true}) {
+        std::atomic<int> ended{0};
+        constexpr int clients = 4;
+        for (int i = 0; i < clients; ++i) {
+            auto c = s_.connect();
+            auto r = fails ? c.kept() : c.count(3);
+            tenon::spawn(take_all_and_let_go(std::move(c), std::move(r)), scope,
+                         [&ended](tenon::task<void>&) { ++ended; });
+        }
+        if (fails) {
+            EXPECT_TRUE(eventually([&] {
+                const std::lock_guard lock(mutex_);
+                return writers_.size() == clients;
+            }));
+            s_.server->stop(0ms);
+        }
+        EXPECT_TRUE(eventually([&] { return ended == clients; })) << ended << " of " << clients;
+    }
+}
+
 }  // namespace

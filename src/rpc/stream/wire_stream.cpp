@@ -406,7 +406,10 @@ turn wire_stream::on_value(wire::event& ev, base::block_ref owner) {
     return t;
 }
 
+// The session knows a stream that has ended no more, so nobody but this thread would detach it. That
+// comes before user code: a thread that loses the loop there may find the connection gone.
 turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
+    if (ev.ended) detach();
     turn t = turn::done;
     const auto both = [&](turn more) {
         if (more == turn::lost) t = more;
@@ -440,17 +443,16 @@ turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
             break;
         default: break;
     }
-    if (ev.ended) detach();
     if (cancelled) both(cancel_call(cancelled, t != turn::lost));
     return t;
 }
 
 turn wire_stream::on_lost(const error& why) {
     add_ref();
+    detach();  // before user code, as in on_event()
     service_call* const cancelled = std::exchange(cancelled_, nullptr);
     turn t = out_.on_closed(why);
     if (in_.end(why) == turn::lost) t = turn::lost;
-    detach();
     if (cancelled && cancel_call(cancelled, t != turn::lost) == turn::lost) t = turn::lost;
     release();
     return t;
