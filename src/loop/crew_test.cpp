@@ -1,7 +1,9 @@
 #include "loop/crew.hpp"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -355,6 +357,53 @@ TEST(Monitor, LeavesQuickUserCodeAlone) {
     loop.post(busy);
     done.wait();
     EXPECT_TRUE(threads.stop());
+    EXPECT_EQ(loop.stats().takeovers, 0u);
+}
+
+// A handler that runs for a moment only, and has to wait for its CPU in the middle of it.
+TEST(Monitor, WaitingForACpuIsNotSlow) {
+    event_loop loop;
+    crew threads;
+    std::atomic<int> blamed{0};
+    monitor_options options;
+    options.on_slow = [&](event_loop&, const void*) { ++blamed; };
+    monitor watcher(options);
+    ASSERT_TRUE(watcher.watch(loop));
+    cpu_set_t all, one;
+    ASSERT_EQ(::sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    for (int i = 0; CPU_COUNT(&one) == 0; ++i)
+        if (CPU_ISSET(i, &all)) CPU_SET(i, &one);
+    ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);  // and the threads that come from here
+    std::atomic<bool> over{false};
+    std::vector<std::thread> others;
+    for (int i = 0; i < 4; ++i)
+        others.emplace_back([&] {
+            while (!over.load(std::memory_order_relaxed)) {}
+        });
+    const auto cpu_time = [] {
+        timespec t{};
+        ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+    };
+    signal done;
+    int left = 300;
+    test_work brief([&](event_loop& l) {
+        const ticket t = l.enter();
+        for (const auto end = cpu_time() + 200us; cpu_time() < end;) {}
+        const bool mine = l.leave(t);
+        if (!mine || --left == 0) done.set();
+        if (!mine) return turn::lost;
+        return left > 0 ? turn::again : turn::done;
+    });
+    ASSERT_TRUE(threads.start(loop));
+    ASSERT_EQ(::sched_setaffinity(0, sizeof all, &all), 0);
+    loop.post(brief);
+    done.wait();
+    over = true;
+    for (std::thread& t : others) t.join();
+    EXPECT_TRUE(threads.stop());
+    EXPECT_EQ(blamed, 0);
     EXPECT_EQ(loop.stats().takeovers, 0u);
 }
 

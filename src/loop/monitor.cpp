@@ -1,6 +1,7 @@
 #include "loop/monitor.hpp"
 
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,8 @@
 #include <cstdio>
 #include <exception>
 #include <mutex>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "base/unique_fd.hpp"
@@ -18,19 +21,44 @@ namespace tenon::inline v0::loop {
 
 namespace {
 
-/// How long a thread of this process has been ready to run without a CPU; 0 if the kernel does not
-/// tell. Format: Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat.
-std::chrono::nanoseconds time_waited_for_cpu(int thread) noexcept {
+/// The beginning of a file of /proc about a thread of this process; empty if there is none.
+std::string_view read_about(int thread, const char* file, std::span<char> into) noexcept {
     char path[64];
-    std::snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", thread);
-    const base::unique_fd file(::open(path, O_RDONLY | O_CLOEXEC));
-    char text[128];
-    const ssize_t n = file ? ::read(file.get(), text, sizeof text) : -1;
-    const char* const end = text + std::max<ssize_t>(n, 0);
-    const char* const space = std::find(static_cast<const char*>(text), end, ' ');
+    std::snprintf(path, sizeof path, "/proc/self/task/%d/%s", thread, file);
+    const base::unique_fd fd(::open(path, O_RDONLY | O_CLOEXEC));
+    const ssize_t n = fd ? ::read(fd.get(), into.data(), into.size()) : -1;
+    return {into.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0))};
+}
+
+/// How long the thread has been ready to run without a CPU, until it last got one; 0 if the kernel
+/// does not tell. Format: Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat.
+std::chrono::nanoseconds time_waited(int thread) noexcept {
+    char buffer[128];
+    const std::string_view text = read_about(thread, "schedstat", buffer);
+    const std::size_t space = text.find(' ');
     std::int64_t waited = 0;
-    if (space != end) std::from_chars(space + 1, end, waited);
+    if (space != text.npos)
+        std::from_chars(text.data() + space + 1, text.data() + text.size(), waited);
     return std::chrono::nanoseconds(waited);
+}
+
+/// How long the thread has had a CPU.
+std::chrono::nanoseconds time_run(int thread) noexcept {
+    // As pthread_getcpuclockid() makes it, which wants a pthread_t (linux/posix-timers.h).
+    constexpr int per_thread_of_scheduler = 6;
+    timespec t{};
+    if (::clock_gettime(static_cast<clockid_t>(~thread) * 8 | per_thread_of_scheduler, &t) != 0)
+        return {};
+    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
+/// Whether the thread runs, or would if there were a CPU for it. Format: proc_pid_stat(5); the name
+/// in parentheses may hold anything.
+bool is_runnable(int thread) noexcept {
+    char buffer[256];
+    const std::string_view text = read_about(thread, "stat", buffer);
+    const std::size_t name_end = text.rfind(')');
+    return name_end != text.npos && text.substr(name_end).starts_with(") R");
 }
 
 }  // namespace
@@ -123,16 +151,23 @@ void monitor::sample(watched& w) noexcept {
     w.loop->busy_.store(w.busy / looks, std::memory_order_relaxed);
 }
 
-/// Whether user code that was seen for a while really does something, or sleeps.
+/// Whether user code that was seen for a while really does something, or sleeps: it has had a CPU,
+/// or does not even want one.
 bool monitor::is_slow(watched& w, base::time_point now) const noexcept {
-    const auto waited = time_waited_for_cpu(w.loop->owner_.load(std::memory_order_relaxed));
+    const int thread = w.loop->owner_.load(std::memory_order_relaxed);
+    const auto ran = time_run(thread);
+    const auto waited = time_waited(thread);
     if (!w.suspected) {
         w.suspected = true;
         w.suspected_at = now;
+        w.ran = ran;
         w.waited = waited;
         return false;
     }
-    return (now - w.suspected_at) - (waited - w.waited) >= options_.tick / 2;
+    const auto enough = options_.tick / 2;
+    if (ran - w.ran >= enough) return true;
+    // The kernel counts a wait for a CPU when it is over.
+    return (now - w.suspected_at) - (waited - w.waited) >= enough && !is_runnable(thread);
 }
 
 /// Whether anything has happened since the last look, or may without our hearing of it: a loop that

@@ -62,10 +62,11 @@ private:
         std::uint64_t word = 0;    // of the bracket that was open then …
         base::time_point since{};  // … and since when it is known
         bool reported = false;
-        // Once the same user code was seen for long: when, and how long its thread had waited for a
-        // CPU by then. Waiting for a CPU is not the handler's fault.
+        // Once the same user code was seen for long: when, and how long its thread had had a CPU and
+        // waited for one by then. Waiting for a CPU is not the handler's fault.
         bool suspected = false;
         base::time_point suspected_at{};
+        std::chrono::nanoseconds ran{0};
         std::chrono::nanoseconds waited{0};
     };
 
