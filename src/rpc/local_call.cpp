@@ -47,6 +47,13 @@ bool is_over(base::time_point deadline) {
     return deadline != base::never && base::time_source::steady().now() >= deadline;
 }
 
+/// What a caller that waits is told: that a call is cancelled because its server stops is not its doing.
+error as_told(server_core& server, const error& e) {
+    if (e.code() != errc::cancelled || !server.stopping().is_cancelled()) return e;
+    error why(errc::unavailable, "the server is stopping");
+    return why.set_may_have_run(e.may_have_run()).set_origin(std::string(e.origin()));
+}
+
 /// Cancels the served call when the caller's cancellation says so. The call may be kept elsewhere
 /// and end at any time, so the pointer is guarded; a call on a stack, or that is ending, is not forgotten
 /// while another thread cancels it.
@@ -137,7 +144,10 @@ public:
     }
 
     void answer(service_call& call, void* result) override { store(out_, call, result); }
-    void fail(service_call&, const error& e) override { failed_ = e; }
+    void fail(service_call&, const error& e) override {
+        const bool given_up = cancel_ && cancel_->is_cancelled();
+        failed_ = given_up ? e : as_told(server_, e);
+    }
     void keep(service_call&, service_call& kept) override {
         kept_ = true;
         link_.set(&kept);
@@ -237,7 +247,7 @@ public:
         bool due;
         {
             const std::lock_guard lock(mutex_);
-            if (call_) call_->failed = e;
+            if (call_) call_->failed = as_told(*server_, e);
             due = finish();
         }
         if (due) post();

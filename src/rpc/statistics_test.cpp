@@ -182,13 +182,21 @@ TEST_P(statistics, coroutines_are_all_measured_and_in_flight_meanwhile) {
 TEST_P(statistics, waiting_for_the_pool_is_measured) {
     tenon::runtime_options ro;
     ro.pool.resident = ro.pool.most = 1;
+    gate entered, go_on;
     served one(GetParam(), ro);
+    one.l->block = [&](int n) {
+        entered.open();
+        go_on.wait();
+        return n;
+    };
     one.start();
     auto c = one.connect();
-    auto first = c.block.future(100);
-    std::this_thread::sleep_for(20ms);
-    auto second = c.block.future(1);
+    auto first = c.block.future(1);
+    ASSERT_TRUE(entered.wait());
+    auto second = c.block.future(2);
     EXPECT_TRUE(eventually([&] { return one.server->status().in_flight == 2; }));
+    std::this_thread::sleep_for(25ms);
+    go_on.open();
     EXPECT_TRUE(get(std::move(first)));
     EXPECT_TRUE(get(std::move(second)));
     for (const auto& m : one.server->stats()) {
@@ -243,7 +251,13 @@ TEST_P(statistics, a_handler_that_lost_its_loop_is_in_flight) {
 TEST_P(statistics, cancelled_and_dropped_calls_do_not_stay_in_flight) {
     tenon::runtime_options ro = test_runtime();
     ro.pool.most = 1;
+    gate all_came;
     served one(GetParam(), ro);
+    one.l->block = [&](int ms) {
+        all_came.wait();
+        std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+        return ms;
+    };
     one.start();
     {
         auto c = one.connect();
@@ -251,9 +265,14 @@ TEST_P(statistics, cancelled_and_dropped_calls_do_not_stay_in_flight) {
         auto waiting = c.block.future(1);
         auto sleeping = c.nap.future(60'000);
         EXPECT_TRUE(eventually([&] { return one.server->status().in_flight == 3; }));
+        all_came.open();
         one.server->stop(0ms);
         (void)get(std::move(running));
-        (void)get(std::move(waiting));
+        const auto dropped = get(std::move(waiting));
+        if (!dropped) {
+            EXPECT_EQ(dropped.error().code(), tenon::errc::unavailable)
+                << dropped.error().to_string();
+        }
         (void)get(std::move(sleeping));
     }
     EXPECT_EQ(one.server->status().in_flight, 0u);
