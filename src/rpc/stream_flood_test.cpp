@@ -140,11 +140,8 @@ TEST_P(floods, block_makes_the_sender_wait_and_loses_nothing) {
         }
         all.clear();
     });
-    EXPECT_TRUE(eventually([&] {
-        const int before = sent;
-        std::this_thread::sleep_for(20ms);
-        return before == sent && before > 0;
-    }));
+    EXPECT_TRUE(eventually([&] { return sent >= static_cast<int>(window); }));
+    std::this_thread::sleep_for(20ms);
     EXPECT_EQ(sent, static_cast<int>(window));
     const outcome o = drain(r);
     sender.join();
@@ -297,6 +294,7 @@ TEST(many_streams, a_hundred_and_twenty_eight_handlers_sleep_at_once) {
             const int here = ++now;
             for (int seen = most; seen < here && !most.compare_exchange_weak(seen, here);) {}
             std::this_thread::sleep_for(1s);
+            EXPECT_TRUE(eventually([&] { return most == n; }));
             --now;
         };
         s.members->sleeps = [&](tenon::writer<int> out) {
@@ -323,7 +321,6 @@ TEST(many_streams, a_hundred_and_twenty_eight_handlers_sleep_at_once) {
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
         std::printf("[  %s  ] %d handlers that sleep for 1 s: %.3f s, %d at once\n", transport, n,
                     took.count(), most.load());
-        EXPECT_EQ(most, n);
         EXPECT_TRUE(s.all_ended(c));
     }
 }

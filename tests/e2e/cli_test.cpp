@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "cli_process.hpp"
+#include "tenon/client.hpp"
 #include "tenon/codec.hpp"
+#include "tenon/control.hpp"
 
 namespace {
 
@@ -297,6 +299,12 @@ TEST_F(cli, bench_ends_when_the_server_dies) {
         process p(TENON_BIN_DIR "/tenon",
                   {"bench", "--at", at, "example/echo.plus", "1", "2", "--seconds", "20",
                    "--outstanding", outstanding, "--json"});
+        const auto control = tenon::connect<tenon::control>(at);
+        EXPECT_TRUE(eventually([&] {
+            for (const auto& m : control.stats("example/echo").methods)
+                if (m.route == "example/echo.plus" && m.calls > 0) return true;
+            return false;
+        }));
         std::this_thread::sleep_for(300ms);
         other.signal(SIGKILL);
         p.finish();

@@ -413,10 +413,12 @@ TEST_P(hostile, many_calls_in_flight) {
 TEST_P(hostile, a_flood_of_tiny_frames) {
     constexpr std::uint32_t calls = 10'000;
     raw_peer peer(endpoint());
-    std::string bytes = make_setup();
+    peer.send(make_setup() + make_request(1, "example/echo.plus", "[1,2]"));
+    ASSERT_TRUE(peer.receive(20s));
+    std::string bytes;
     for (std::uint32_t i = 0; i < calls; ++i) {
-        bytes += make_frame(9, cancel_frame, 0, "");
-        bytes += make_request(2 * i + 1, "example/echo.plus", "[1,2]");
+        bytes += make_frame(1, cancel_frame, 0, "");  // it has been answered
+        bytes += make_request(2 * i + 3, "example/echo.plus", "[1,2]");
     }
     std::thread sender([&] { peer.send(bytes); });
     std::uint32_t answered = 0;

@@ -66,9 +66,9 @@ TEST_F(lifecycle, killed_with_calls_in_flight) {
             EXPECT_TRUE(r.error().may_have_run());
         }
         const auto took = steady_clock::now() - killed;
-        EXPECT_LT(took, 1s);
+        EXPECT_LT(took, 5s);
         std::printf("all calls ended %lld us after the kill\n", static_cast<long long>(took / 1us));
-        EXPECT_EQ(server_.wait(5s), -SIGKILL);
+        EXPECT_EQ(server_.wait(20s), -SIGKILL);
         // While it is away, calls fail at once.
         const auto away = echo.plus.try_call(1, 2);
         ASSERT_FALSE(away);
@@ -87,12 +87,12 @@ TEST_F(lifecycle, terminated_with_calls_in_flight) {
         clients.push_back(tenon::connect<example::echo>(endpoint, impatient()));
         const auto& echo = clients.back();
         ASSERT_TRUE(echo.plus.try_call(1, 2));
-        calls.push_back(echo.nap.future(700));
-        calls.push_back(echo.sleep.future(600));
-        calls.push_back(std::async(std::launch::async, [echo] { return echo.nap.try_call(500); }));
+        calls.push_back(echo.nap.future(1700));
+        calls.push_back(echo.sleep.future(1600));
+        calls.push_back(std::async(std::launch::async, [echo] { return echo.nap.try_call(1500); }));
     }
     raw_peer foreign(at_[0]);
-    foreign.send(make_setup() + make_request(1, "example/echo.nap", "[600]"));
+    foreign.send(make_setup() + make_request(1, "example/echo.nap", "[1600]"));
     pause_for(100ms);
     server_.signal(SIGTERM);
     pause_for(100ms);
@@ -112,12 +112,12 @@ TEST_F(lifecycle, terminated_with_calls_in_flight) {
     }
     const auto answer = foreign.receive();
     ASSERT_TRUE(answer);
-    EXPECT_EQ(answer->body, "600") << answer->to_string();
+    EXPECT_EQ(answer->body, "1600") << answer->to_string();
     const auto farewell = foreign.receive();
     ASSERT_TRUE(farewell);
     EXPECT_EQ(farewell->code(), 0x102U) << farewell->to_string();
     foreign.close();
-    EXPECT_EQ(server_.wait(5s), 0);
+    EXPECT_EQ(server_.wait(20s), 0);
     EXPECT_FALSE(std::filesystem::exists(files_.path("echo")));
     restart();
     for (const auto& echo : clients) EXPECT_TRUE(works(echo));
@@ -129,8 +129,8 @@ TEST_F(lifecycle, interrupted_when_idle) {
     ASSERT_TRUE(echo.plus.try_call(1, 2));
     const auto begin = steady_clock::now();
     server_.signal(SIGINT);
-    EXPECT_EQ(server_.wait(5s), 0);
-    EXPECT_LT(steady_clock::now() - begin, 3s);
+    EXPECT_EQ(server_.wait(20s), 0);
+    EXPECT_LT(steady_clock::now() - begin, 8s);
 }
 
 TEST_F(lifecycle, stopped_and_continued) {
@@ -147,7 +147,7 @@ TEST_F(lifecycle, stopped_and_continued) {
         const auto later = f.get();
         ASSERT_FALSE(later);
         EXPECT_EQ(later.error().code(), errc::deadline) << later.error().to_string();
-        EXPECT_LT(steady_clock::now() - begin, 3s);
+        EXPECT_LT(steady_clock::now() - begin, 8s);
         server_.signal(SIGCONT);
         const auto again = echo.plus.try_call(1, 2);
         EXPECT_TRUE(again) << again.error().to_string();
@@ -169,7 +169,7 @@ TEST_F(lifecycle, several_race_for_one_path) {
                 const auto echo = tenon::connect<example::echo>(at);
                 EXPECT_TRUE(echo.plus.try_call(1, 2));
             } else {
-                EXPECT_EQ(s.wait(5s), 1);
+                EXPECT_EQ(s.wait(20s), 1);
             }
         }
         EXPECT_EQ(listening, 1) << round;

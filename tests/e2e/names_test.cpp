@@ -94,7 +94,7 @@ TEST_F(names, what_a_killed_server_leaves_is_cleaned_up) {
     const auto began = steady_clock::now();
     EXPECT_EQ(tenon::discover<example::echo>().plus.try_call(1, 2).error().code(),
               errc::unavailable);
-    EXPECT_LT(steady_clock::now() - began, 1s);
+    EXPECT_LT(steady_clock::now() - began, 8s);
     EXPECT_EQ(count_files(".sock"), 0U);
     auto third = start();
     third.kill_now();

