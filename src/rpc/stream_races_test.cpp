@@ -318,7 +318,10 @@ TEST_P(stream_races, a_runtime_stops_with_streams_under_way) {
 // The last one that knows the client, on the client's loop, which goes on without this thread.
 tenon::task<void> take_all_and_let_go(tenon::stub<busy> c, tenon::reader<int> r) {
     try {
-        while (co_await r.next()) {}
+        for (bool more = true; more;) {
+            const auto v = co_await r.next();
+            more = v.has_value();
+        }
     } catch (const tenon::failure&) {}
     {
         const auto stream = std::move(r);
