@@ -227,6 +227,8 @@ private:
     void output_blocked() noexcept override;
     bool peer_is_tenon() const noexcept override { return tenon_server_; }
     void stream_ended() noexcept override;
+    void hold() noexcept override { starting_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept override { starting_.fetch_sub(1, std::memory_order_release); }
     void ask_for_flush() noexcept override { ask_for_housekeeping(); }
     loop::turn end();
 
@@ -241,7 +243,7 @@ private:
 
     std::atomic<reader> reader_state_{nobody};
     std::atomic<std::uint32_t> async_calls_{0};  // under way
-    std::atomic<std::uint32_t> starting_{0};     // threads inside start()
+    std::atomic<std::uint32_t> starting_{0};     // threads inside start(), or with a hold()
     std::atomic<std::uint32_t> uses_{0};         // times the reading was laid down
     std::atomic<bool> long_hold_{false};         // the loop looks rarely: tell it of the end
     loop::adaptive_spin spin_;                   // a holder's

@@ -36,8 +36,8 @@ public:
 
     /// What connections are counted by: the user, or the remote address.
     static std::string key_of(const transport::peer_identity& p);
-    void hold() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
-    void release() noexcept;
+    void hold() noexcept override { refs_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept override;
     /// Any thread.
     connection_stats stats();
     /// Appends those that are open. Any thread, without locks.

@@ -240,6 +240,14 @@ void wire_stream::leave_link() noexcept {
     if (open_) open_->fetch_sub(1, std::memory_order_relaxed);
 }
 
+// The session does not know a stream that has ended, so only the thread that was told will detach it,
+// after user code, in which it may lose the loop: by then the connection might be gone.
+connection* wire_stream::hold_link() noexcept {
+    const std::lock_guard lock(link_mutex_);
+    if (link_) link_->hold();
+    return link_;
+}
+
 void wire_stream::detach() noexcept {
     {
         const std::lock_guard lock(link_mutex_);
@@ -406,10 +414,8 @@ turn wire_stream::on_value(wire::event& ev, base::block_ref owner) {
     return t;
 }
 
-// The session knows a stream that has ended no more, so nobody but this thread would detach it. That
-// comes before user code: a thread that loses the loop there may find the connection gone.
 turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
-    if (ev.ended) detach();
+    connection* const held = ev.ended ? hold_link() : nullptr;
     turn t = turn::done;
     const auto both = [&](turn more) {
         if (more == turn::lost) t = more;
@@ -443,16 +449,20 @@ turn wire_stream::on_event(wire::event& ev, base::block_ref owner) {
             break;
         default: break;
     }
+    if (ev.ended) detach();
+    if (held) held->release();
     if (cancelled) both(cancel_call(cancelled, t != turn::lost));
     return t;
 }
 
 turn wire_stream::on_lost(const error& why) {
     add_ref();
-    detach();  // before user code, as in on_event()
+    connection* const held = hold_link();
     service_call* const cancelled = std::exchange(cancelled_, nullptr);
     turn t = out_.on_closed(why);
     if (in_.end(why) == turn::lost) t = turn::lost;
+    detach();
+    if (held) held->release();
     if (cancelled && cancel_call(cancelled, t != turn::lost) == turn::lost) t = turn::lost;
     release();
     return t;

@@ -225,6 +225,7 @@ private:
     template <class F>
     void with_session(F f) noexcept;
     void leave_link() noexcept;
+    connection* hold_link() noexcept;
     void detach() noexcept;
     bool leave_unopened() noexcept;
     service_call* finish_quietly() noexcept;
