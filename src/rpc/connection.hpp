@@ -121,8 +121,8 @@ protected:
     virtual bool peer_is_tenon() const noexcept = 0;
     /// A stream is no longer in the session. Any thread, without the mutex.
     virtual void stream_ended() noexcept = 0;
-    /// Between these two the connection is there, even if the thread loses the loop. The first by an
-    /// owner of the loop.
+    /// Between these two the connection is there, even if the thread loses the loop. The first by who
+    /// owns the loop, or knows otherwise that the connection is there.
     virtual void hold() noexcept = 0;
     virtual void release() noexcept = 0;
     /// On the loop, soon: a flush, and resume_streams(). Any thread.
